@@ -24,6 +24,9 @@ from config.servers import START_SECONDS, STOP_SECONDS, Postgres, Server, Servic
 
 NOTE = "services.json"
 CHECK_SECONDS = 1.0
+# What a child may know of our environment; secrets are given one by one.
+PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "XDG_CACHE_HOME", "PLAYWRIGHT_BROWSERS_PATH")
+SECRET_ENDINGS = ("_PASSWORD", "_KEYS")
 
 
 def database_urls(owner: str, passwords: dict[str, str]) -> dict[str, str]:
@@ -33,19 +36,13 @@ def database_urls(owner: str, passwords: dict[str, str]) -> dict[str, str]:
     database = parts.path.lstrip("/")
     others = {
         login: parts._replace(netloc=f"{database}_{login}:{quote(passwords[login])}@{server}").geturl()
-        for login in notes.LOGINS
-        if login != "owner"
+        for login in passwords
     }
     return {"owner": owner, **others}
 
 
-def login_passwords(secrets: dict[str, str]) -> dict[str, str]:
-    """The passwords of the logins: the operator's (ASCOLTO_WEB_PASSWORD, ...), else the ones made for this folder."""
-    return {
-        login: os.environ.get(f"ASCOLTO_{login.upper()}_PASSWORD") or secrets[login]
-        for login in notes.LOGINS
-        if login != "owner"
-    }
+def _harmless(name: str) -> bool:
+    return name in PASSED_ON or (name.startswith(("ASCOLTO_", "LC_")) and not name.endswith(SECRET_ENDINGS))
 
 
 def make_data_folder(data: Path) -> None:
@@ -107,6 +104,30 @@ class Services:
             server.start()
         return [server.name for server in dead]
 
+    def environment_for(self, process: str, database: str | None = None) -> dict[str, str]:
+        """All that a child of this kind (owner, web, sender, poller) is told: its own login, and keys where it needs
+        them. `database` names another one on the same server, such as the tests'."""
+        urls = self.urls["database"]
+        if database:
+            owner = urlsplit(urls["owner"])._replace(path=f"/{database}").geturl()
+            urls = database_urls(owner, self.passwords)
+        told = {name: value for name, value in os.environ.items() if _harmless(name)}
+        told |= {"ASCOLTO_PROCESS": process, "ASCOLTO_DATA_DIR": str(self.data)}
+        told |= {"DATABASE_URL": urls[process], "REDIS_URL": self.urls["redis"], "PYTHONUNBUFFERED": "1"}
+        told["SECRET_KEY"] = os.environ.get("SECRET_KEY") or self.secrets["secret_key"]
+        if process != "web":
+            keys = os.environ.get("ASCOLTO_CREDENTIAL_KEYS") or self.secrets["credential_keys"]
+            told["ASCOLTO_CREDENTIAL_KEYS"] = keys
+        if process == "owner":
+            told |= {f"ASCOLTO_{login.upper()}_PASSWORD": value for login, value in self.passwords.items()}
+        return told
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """The passwords of the logins: the operator's (ASCOLTO_WEB_PASSWORD, ...), else those made for this folder."""
+        logins = [login for login in notes.LOGINS if login != "owner"]
+        return {each: os.environ.get(f"ASCOLTO_{each.upper()}_PASSWORD") or self.secrets[each] for each in logins}
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -134,7 +155,7 @@ class Services:
             self.servers.append(valkey)
             valkey.start()
             redis, broker = valkey.url("unix"), valkey.url("redis+socket")
-        database = database_urls(owner, login_passwords(self.secrets))
+        database = database_urls(owner, self.passwords)
         self.urls = {"database": database, "redis": redis, "broker": broker}
         sockets = str(self.servers[0].place.sockets) if self.servers else None
         notes.write_privately(self.data / NOTE, {"pid": os.getpid(), "sockets": sockets, **self.urls})
@@ -202,7 +223,12 @@ def start(data: Path) -> None:
         with notes.log(data, "services") as output:
             command = [sys.executable, "-m", "config.services", "run"]
             child = subprocess.Popen(
-                command, cwd=environment.ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=environment.ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         while keeper(data) != child.pid:
             if child.poll() is not None:
