@@ -1,0 +1,38 @@
+"""The doors to what accounts keeps: objects are found through the person who asks, or not at all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet
+from django.http import Http404
+
+from accounts.models import Brand, Engagement, Person
+
+
+def brands_of(person: Person) -> QuerySet[Brand]:
+    """The brands a colleague works for; for a consultant those of running engagements come from `engagements_of`."""
+    return Brand.objects.filter(archived_at=None, membership__staff_id=person.pk)
+
+
+def brand_for(person: Person, slug: str) -> Brand:
+    """Raises Http404 outside the person's sight."""
+    brand = brands_of(person).filter(slug=slug).first()
+    if brand is None:
+        raise Http404
+    return brand
+
+
+def engagements_of(person: Person, now: datetime) -> QuerySet[Engagement]:
+    """The engagements that run at `now`, with their brands."""
+    return Engagement.objects.filter(
+        Q(ended_at=None) | Q(ended_at__gt=now), consultants=person, starts_at__lte=now, ends_at__gt=now
+    ).order_by(F("ends_at"))
+
+
+def engagement_for(person: Person, slug: str, now: datetime) -> tuple[Engagement, Brand]:
+    """The running engagement that lets this consultant see the brand. Raises Http404."""
+    engagement = engagements_of(person, now).filter(brands__slug=slug, brands__archived_at=None).first()
+    if engagement is None:
+        raise Http404
+    return engagement, engagement.brands.get(slug=slug)

@@ -1,0 +1,52 @@
+"""The audit trail: each decision and each release has a name. Ids only: no words of anybody stand here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+from accounts.models import AuditEntry
+
+
+def record(actor_id: int | None, action: str, thing: Model | None, now: datetime, **meta: Any) -> None:
+    """Adds an entry in the transaction of the decision itself; the database numbers and chains it at commit."""
+    AuditEntry.objects.bulk_create(
+        [
+            AuditEntry(
+                at=now,
+                actor_id=actor_id,
+                action=action,
+                object_type=thing._meta.model_name if thing else "",
+                object_id=thing.pk if thing else None,
+                meta=meta,
+            )
+        ]
+    )
+
+
+def first_bad_entry() -> int | None:
+    """Walks the chain; gives the id of the first entry that does not agree with it, or None when all is well."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.id FROM (
+                SELECT a.*, lag(a.print, 1, '') OVER w AS expected_previous, row_number() OVER w AS expected_seq
+                FROM accounts_auditentry a WINDOW w AS (ORDER BY a.seq NULLS LAST, a.id)) e
+            JOIN accounts_auditentry a USING (id)
+            WHERE a.seq IS DISTINCT FROM e.expected_seq OR a.previous IS DISTINCT FROM e.expected_previous
+               OR a.print IS DISTINCT FROM ascolto_audit_print(a)
+            ORDER BY e.seq NULLS LAST, e.id LIMIT 1
+            """
+        )
+        row = cursor.fetchone()
+        if row:
+            return row[0]
+        cursor.execute(
+            """SELECT coalesce((SELECT max(id) FROM accounts_auditentry), 0) FROM accounts_audithead h
+               WHERE h.seq <> (SELECT count(*) FROM accounts_auditentry)"""
+        )
+        cut = cursor.fetchone()
+        return cut[0] if cut else None

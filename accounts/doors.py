@@ -1,0 +1,49 @@
+"""The sign on every URL: which capability it needs, and with which methods it is called. No sign, no start (checks.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import URLPattern, path
+
+from accounts.authority import Can, Role, allows
+
+View = Callable[..., HttpResponse]
+
+
+class Forbidden(Exception):
+    """In sight, but not for this colleague: 403."""
+
+
+def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -> URLPattern:
+    """A URL with its sign. `methods`: those it answers, separated by white space; HEAD comes with GET."""
+    allowed = methods.split() + (["HEAD"] if "GET" in methods.split() else [])
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        person = request.person  # type: ignore[attr-defined]
+        if can is not Can.BE_ANYONE:
+            if person is None or not person.active:
+                return _to_log_in(request)
+            if not allows(person, can):
+                raise Http404 if person.role == Role.CONSULTANT else Forbidden
+        if request.method not in allowed:
+            return HttpResponseNotAllowed(allowed)
+        return view(request, *args, **kwargs)
+
+    guarded.capability = can  # type: ignore[attr-defined]
+    guarded.methods = allowed  # type: ignore[attr-defined]
+    return path(route, guarded, name=name)
+
+
+def _to_log_in(request: HttpRequest) -> HttpResponse:
+    """A page goes to log-in and comes back; a fragment or a form is told where to go, and keeps what was written."""
+    if request.headers.get("HX-Request"):
+        response = HttpResponse(status=204)
+        response.headers["HX-Redirect"] = redirect_to_login("/").url
+        return response
+    return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")

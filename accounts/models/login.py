@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from accounts.models.person import Person
+
+
+class LoginManager(BaseUserManager):
+    def get_by_natural_key(self, username: str | None) -> "Login":
+        return self.select_related("person").get(email__iexact=username)
+
+    def get_queryset(self) -> models.QuerySet["Login"]:
+        return super().get_queryset().select_related("person")
+
+
+class Login(AbstractBaseUser):
+    """How a person signs in: Django's user model, with nothing but the credential."""
+
+    person = models.OneToOneField(Person, on_delete=models.PROTECT, related_name="login")
+    email = models.EmailField(unique=True)
+
+    objects = LoginManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        return self.person.active
