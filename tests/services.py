@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from config.messages import compile_messages
 from config.services import Services
 
 RUNNING = pytest.StashKey[Services]()
@@ -26,6 +27,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def start(config: pytest.Config) -> None:
+    compile_messages()
     data = Path(tempfile.mkdtemp(prefix="ascolto-test-"))
     data.chmod(0o711)  # root's servers run as another account, which has to pass through
     services = Services(data, fast=True)
