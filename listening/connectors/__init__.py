@@ -1,0 +1,9 @@
+"""The register of networks: how each is heard and, where it can be, answered."""
+
+from __future__ import annotations
+
+from .contract import Ear
+from .mastodon import MASTODON
+
+REGISTER: dict[str, Ear] = {connector.kind: connector for connector in (MASTODON,)}
+"""Connector by kind. One that also speaks is a `contract.Voice`."""
