@@ -165,9 +165,9 @@ class Calendar:
             day += timedelta(days=1)
 
 
-def holidays_of(country: str, years: Iterable[int], language: str | None = None) -> dict[date, str]:
-    """Public holidays of a country (ISO 3166 code: "IT") with their names, from the package `holidays`: in the
-    country's own language, or in `language` ("en_US") where the package speaks it.
+def holidays_of(country: str, years: Iterable[int], language: str = "en_US") -> dict[date, str]:
+    """Public holidays of a country (ISO 3166 code: "IT") with their names, from the package `holidays`.
+    language: of the names, one that the package has for the country ("en_US", "it_IT"), else its default.
     Raises ValueError with words if the package doesn't know the country."""
     try:
         found = public_holidays.country_holidays(country, years=list(years), language=language)
