@@ -1,6 +1,6 @@
 """Writes static/vendor/icons.svg, the one sprite of the product, and static/vendor/HASHES.
 
-Needs the unpacked npm packages lucide-static 1.62.0 and simple-icons 16 (only to rebuild; nothing needs them at run time):
+Needs the unpacked npm packages lucide-static 1.62.0 and simple-icons 16, only to rebuild it:
 
     npm pack lucide-static@1.62.0 simple-icons@16        # unpack each into FOLDER/<name>/
     python tools/build_icons.py FOLDER

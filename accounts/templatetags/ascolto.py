@@ -5,16 +5,18 @@ Registered as a builtin (config/settings.py): no template needs to load it.
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import linebreaksbr
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import (
     get_language,
     get_language_info,
@@ -22,7 +24,6 @@ from django.utils.translation import (
     gettext_lazy,
     ngettext,
     pgettext,
-    pgettext_lazy,
 )
 
 register = template.Library()
@@ -53,22 +54,35 @@ ROLES = {
     "consultant": gettext_lazy("External consultant"),
 }
 ADVICE_KINDS = {
-    "tone": pgettext_lazy("advice", "Tone"),
-    "facts": pgettext_lazy("advice", "Facts"),
-    "escalate": pgettext_lazy("advice", "Escalate"),
-    "praise": pgettext_lazy("advice", "Praise"),
+    "tone": gettext_lazy("Tone"),
+    "facts": gettext_lazy("Facts"),
+    "escalate": gettext_lazy("Escalate"),
+    "praise": gettext_lazy("Praise"),
 }
-END_REASONS = {
-    "answered": gettext_lazy("Answered"),
-    "no_reply_needed": gettext_lazy("No reply needed"),
-    "thanks": gettext_lazy("Thanks only"),
-    "not_us": gettext_lazy("Not about us"),
-    "duplicate": gettext_lazy("Duplicate"),
-    "withdrawn": gettext_lazy("Withdrawn by the author"),
-    "spam": gettext_lazy("Spam"),
-    "other": gettext_lazy("No reply needed"),
+EVENTS = {
+    "found": ("search", gettext_lazy("Found by the topic <b>%(name)s</b>")),
+    "heard": ("ear", gettext_lazy("Heard from <b>%(name)s</b>")),
+    "taken": ("user-round-check", gettext_lazy("<b>%(person)s</b> took ownership")),
+    "assigned": ("user-round-check", gettext_lazy("<b>%(person)s</b> assigned it to <b>%(name)s</b>")),
+    "unassigned": ("user-round", gettext_lazy("<b>%(person)s</b> put it back to triage")),
+    "labelled": ("tag", gettext_lazy("<b>%(person)s</b> added the label <b>%(name)s</b>")),
+    "unlabelled": ("tag", gettext_lazy("<b>%(person)s</b> removed the label <b>%(name)s</b>")),
+    "snoozed": ("alarm-clock", gettext_lazy("<b>%(person)s</b> snoozed it until %(until)s")),
+    "woke": ("alarm-clock", gettext_lazy("Back from snooze")),
+    "closed": ("check-check", gettext_lazy("<b>%(person)s</b> closed it: %(reason)s")),
+    "closed_itself": ("check-check", gettext_lazy("Closed: %(reason)s")),
+    "reopened": ("rotate-ccw", gettext_lazy("<b>%(person)s</b> reopened it")),
+    "reopened_itself": ("rotate-ccw", gettext_lazy("Open again: they wrote")),
+    "undone": ("undo-2", gettext_lazy("<b>%(person)s</b> undid the last step")),
+    "due_moved": ("clock", gettext_lazy("Now due %(until)s, because of the labels")),
+    "advice_taken": ("compass", gettext_lazy("<b>%(person)s</b> took up the advice")),
+    "advice_declined": ("compass", gettext_lazy("<b>%(person)s</b> did not follow the advice")),
+    "reply_undone": ("undo-2", gettext_lazy("<b>%(person)s</b> called the reply back")),
+    "withdrawn": ("trash-2", gettext_lazy("Deleted by the author")),
 }
+"""Icon and words by kind of event. `name`, `until`, `reason` come from the event's data, ready to be read."""
 HUES = 6
+MARKED = re.compile(r"(?P<url>https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]])|(?<![\w/])@[\w.-]*\w(?:@[\w.-]*\w)?")
 LOWER_CASE_DATES = {"it"}
 """Languages that write days and months small, whatever Django's catalogue says."""
 SOON = 0.25
@@ -150,14 +164,102 @@ def advice_kinds(kinds: list[str]) -> str:
 
 
 @register.filter
-def end_reason(reason: str) -> str:
-    return str(END_REASONS.get(reason, reason))
+def first_name(name: str) -> str:
+    return name.split()[0] if name.split() else name
 
 
 @register.filter
-def item(mapping: Mapping[str, Any], key: str) -> Any:
-    """`mapping[key]`, or None."""
-    return mapping.get(key)
+def at_handle(handle: str) -> str:
+    """Handles of people with the @ that they are known by; places ("r/trails", addresses) as they are."""
+    bare = handle.startswith(("@", "r/", "u/", "http")) or " " in handle or not handle
+    return handle if bare else f"@{handle}"
+
+
+@register.simple_tag
+def source_words(words: str) -> str:
+    """An English source string kept in the database, in the reader's language."""
+    return gettext(words) if words else ""
+
+
+@register.filter
+def is_web(url: str | None) -> bool:
+    """May stand in a link: http or https, nothing else that came from outside."""
+    return bool(url) and str(url).lower().startswith(("https://", "http://"))
+
+
+@register.filter
+def said(text: str) -> SafeString:
+    """Words of a message as paragraphs: everything escaped, web addresses as inert links, @names marked."""
+    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+    return format_html_join("", "<p>{}</p>", ((_marked(paragraph),) for paragraph in paragraphs))
+
+
+def _marked(text: str) -> SafeString:
+    pieces, end = [], 0
+    for found in MARKED.finditer(text):
+        pieces.append(linebreaksbr(text[end : found.start()]))
+        pieces.append(_address(found[0]) if found["url"] else format_html('<span class="at">{}</span>', found[0]))
+        end = found.end()
+    return format_html_join("", "{}", ((piece,) for piece in [*pieces, linebreaksbr(text[end:])]))
+
+
+def _address(url: str) -> SafeString:
+    return format_html('<a href="{}" target="_blank" rel="noopener noreferrer nofollow ugc">{}</a>', url, url)
+
+
+@register.filter
+def event_icon(event: Any) -> str:
+    return EVENTS.get(event.kind, ("info", ""))[0]
+
+
+@register.simple_tag
+def event_words(event: Any) -> SafeString:
+    """What happened in one line. `event`: kind, person (or None), data."""
+    words = str(EVENTS.get(event.kind, ("", event.kind))[1])
+    data = {key: str(event.data.get(key, "")) for key in ("name", "until", "reason")}
+    pattern = re.sub(r"%\((\w+)\)s", r"{\1}", words)
+    return format_html(pattern, person=event.person.name if event.person else "Ascolto", **data)
+
+
+# ── actions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@register.simple_tag
+def act(url: str, effect: str = "stay") -> SafeString:
+    """Attributes of a form that changes a conversation. Without script it posts and the whole page comes back; with it,
+    `stay` redraws all but what is being written, `leave` changes the conversation itself (closed, snoozed, sent)."""
+    target = "#conversation" if effect == "leave" else "this"
+    swap = "outerHTML" if effect == "leave" else "none"
+    regions = "#list:morph,#queues:morph,#live:morph,#toast,#contact:morph"
+    if effect == "stay":
+        regions += ",#conv-head:morph,#timeline:morph"
+    return format_html(
+        'method="post" action="{0}" hx-post="{0}" hx-target="{1}" hx-select="#conversation" hx-swap="{2}" '
+        'hx-select-oob="{3}" hx-sync="this:drop"{4}',
+        url,
+        target,
+        swap,
+        regions,
+        mark_safe(' hx-replace-url="true"') if effect == "leave" else "",
+    )
+
+
+@register.simple_tag(takes_context=True)
+def act_on(context: template.Context, name: str, effect: str = "stay") -> SafeString:
+    """`act` on the open conversation, by the name of the URL."""
+    return act(reverse(name, args=[context["brand"].slug, context["queue"], context["thread"].pk]), effect)
+
+
+@register.simple_tag(takes_context=True)
+def act_on_reply(context: template.Context, name: str, reply: Any) -> SafeString:
+    place = [context["brand"].slug, context["queue"], context["thread"].pk, reply.pk]
+    return act(reverse(name, args=place), "leave")
+
+
+@register.simple_tag(takes_context=True)
+def act_on_advice(context: template.Context, advice: Any) -> SafeString:
+    place = [context["brand"].slug, context["queue"], context["thread"].pk, advice.pk]
+    return act(reverse("advice-decide", args=place))
 
 
 # ── times ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,6 +340,25 @@ def day(at: datetime) -> str:
 
 
 @register.filter
+def day_time(at: datetime) -> str:
+    """ "Mon 9:00" within a week, else "23 Nov, 9:00"."""
+    near = abs((timezone.localdate() - timezone.localdate(at)).days) < 7
+    return _date(timezone.localtime(at), "D G:i" if near else "j M, G:i")
+
+
+@register.filter
+def seconds_from(at: datetime, now: datetime) -> int:
+    """Whole seconds from `now` until `at`, never below 0."""
+    return max(0, round((at - now).total_seconds()))
+
+
+@register.filter
+def short_month(at: datetime) -> str:
+    """ "Aug 2025"."""
+    return _date(timezone.localtime(at), "M Y")
+
+
+@register.filter
 def short_date(at: datetime) -> str:
     """ "31 Mar 2027"."""
     return _date(timezone.localtime(at), "j M Y")
@@ -264,7 +385,7 @@ def ago(at: datetime | None, now: datetime) -> SafeString | str:
 @register.simple_tag
 def due_chip(thread: Any, now: datetime) -> SafeString | str:
     """How the answer stands, always icon and words (UX.md section 4). Of `thread` it reads `waiting_since`, `due_at`,
-    `state`, `end_reason`, and where the view has set them: `target_seconds`, `resumes_at` (the next opening, when we are
+    `state`, `end_reason`, and where the view has set them: `target_seconds`, `resumes_at` (the next opening, if we are
     closed now) and `answered_seconds`. time.js keeps the words fresh."""
     if thread.waiting_since is None:
         return _answered_chip(thread)
@@ -273,7 +394,7 @@ def due_chip(thread: Any, now: datetime) -> SafeString | str:
         return _chip("", "hourglass", gettext("Waiting for %(time)s") % {"time": waited})
     resumes_at = getattr(thread, "resumes_at", None)
     if resumes_at is not None and now < resumes_at < thread.due_at:
-        return _chip("", "moon", gettext("Out of hours, resumes %(time)s") % {"time": _date_time(resumes_at)})
+        return _chip("", "moon", gettext("Out of hours, resumes %(time)s") % {"time": day_time(resumes_at)})
     soon_at = thread.due_at - timedelta(seconds=SOON * _target(thread))
     style, shape, words = due_words(thread.due_at, soon_at, now)
     return format_html(
@@ -297,11 +418,8 @@ def due_words(due_at: datetime, soon_at: datetime, now: datetime) -> tuple[str, 
 
 
 def _target(thread: Any) -> float:
-    return getattr(thread, "target_seconds", None) or (thread.due_at - thread.waiting_since).total_seconds()
-
-
-def _date_time(at: datetime) -> str:
-    return _date(timezone.localtime(at), "D G:i")
+    seconds: float | None = getattr(thread, "target_seconds", None)
+    return seconds or float((thread.due_at - thread.waiting_since).total_seconds())
 
 
 def _answered_chip(thread: Any) -> SafeString | str:
@@ -309,7 +427,7 @@ def _answered_chip(thread: Any) -> SafeString | str:
     if seconds is not None:
         return _chip("", "check", gettext("Answered in %(time)s") % {"time": duration(seconds)})
     if thread.state == "closed" and thread.end_reason:
-        return _chip("", "check-check", end_reason(thread.end_reason))
+        return _chip("", "check-check", thread.get_end_reason_display())
     return ""
 
 
@@ -337,3 +455,15 @@ def language_name(code: str) -> str:
         return str(gettext(get_language_info(code.lower())["name"]))
     except KeyError:
         return code.upper()
+
+
+@register.filter
+def short_day(at: date) -> str:
+    """ "31 Aug 2026" of a plain date, in no zone."""
+    written = formats.date_format(at, "j M Y")
+    return written.lower() if get_language() in LOWER_CASE_DATES else written
+
+
+@register.filter
+def size(number: float) -> float:
+    return abs(number)
