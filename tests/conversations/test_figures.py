@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from statistics import median as other_median
 from statistics import quantiles
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,6 @@ SECONDS = st.lists(st.integers(0, 10**7), min_size=1, max_size=60)
 @pytest.mark.parametrize(
     ("values", "p", "expected"),
     [
-        # select percentile_cont(p) within group (order by v) from unnest(array[values]) v
         ([10, 20, 30, 40], 0.5, 25),
         ([10, 20, 30, 40], 0.9, 37),
         ([40, 10, 30, 20], 0.25, 17.5),
@@ -29,8 +30,21 @@ SECONDS = st.lists(st.integers(0, 10**7), min_size=1, max_size=60)
         ([1, 2], 1, 2),
     ],
 )
-def test_percentiles_interpolate_like_the_database(values: list[float], p: float, expected: float) -> None:
+def test_percentiles_interpolate_between_neighbours(values: list[float], p: float, expected: float) -> None:
     assert percentile(values, p) == expected
+
+
+@pytest.mark.django_db
+def test_percentiles_are_those_of_the_database() -> None:
+    chance = random.Random(3)
+    for _ in range(100):
+        values = [chance.choice([chance.randint(0, 9), chance.random() * 10**6]) for _ in range(chance.randint(1, 40))]
+        share = chance.choice([0.5, 0.9, chance.random()])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT percentile_cont(%s) WITHIN GROUP (ORDER BY v) FROM unnest(%s::float8[]) v", [share, values]
+            )
+            assert cursor.fetchone() == (percentile(values, share),)
 
 
 @given(SECONDS, st.integers(0, 100))
