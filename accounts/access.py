@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.http import Http404
 
@@ -36,3 +38,16 @@ def engagement_for(person: Person, slug: str, now: datetime) -> tuple[Engagement
     if engagement is None:
         raise Http404
     return engagement, engagement.brands.get(slug=slug)
+
+
+def last_engagement() -> dict[str, Any]:
+    """What a consultant may still know of the engagement that ended last: when, for which brands, and whom to write to.
+    The tables themselves are closed to them; the database answers just this."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ended_at, brand_names, sponsor_name, sponsor_email FROM ascolto_last_engagement()")
+        row = cursor.fetchone()
+    if row is None:
+        return {"engagement": None}
+    ended_at, brand_names, name, email = row
+    sponsor = {"person": {"name": name, "email": email}}
+    return {"engagement": {"sponsor": sponsor}, "ended_at": ended_at, "brand_names": brand_names}

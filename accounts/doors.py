@@ -7,16 +7,13 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 
 from accounts.authority import Can, Role, allows
 
 View = Callable[..., HttpResponse]
-
-
-class Forbidden(Exception):
-    """In sight, but not for this colleague: 403."""
 
 
 def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -> URLPattern:
@@ -30,7 +27,7 @@ def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -
             if person is None or not person.active:
                 return _to_log_in(request)
             if not allows(person, can):
-                raise Http404 if person.role == Role.CONSULTANT else Forbidden
+                raise Http404 if person.role == Role.CONSULTANT else PermissionDenied
         if request.method not in allowed:
             return HttpResponseNotAllowed(allowed)
         return view(request, *args, **kwargs)

@@ -26,6 +26,19 @@ $$ SELECT coalesce(array_agg(DISTINCT e.id), '{}')
     WHERE c.person_id = ascolto_actor()
       AND e.starts_at <= now() AND e.ends_at > now() AND (e.ended_at IS NULL OR e.ended_at > now()) $$;
 
+-- All that a consultant may still know when the engagement is over: its end, its brands' names, and whom to write to.
+CREATE OR REPLACE FUNCTION ascolto_last_engagement()
+RETURNS TABLE (ended_at timestamptz, brand_names text, sponsor_name text, sponsor_email text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+$$ SELECT least(e.ends_at, coalesce(e.ended_at, e.ends_at)),
+          (SELECT string_agg(n.name, ', ' ORDER BY n.name) FROM accounts_engagement_brands b JOIN accounts_brand n ON n.id = b.brand_id
+            WHERE b.engagement_id = e.id), s.name, s.email
+     FROM accounts_engagement e
+     JOIN accounts_engagement_consultants c ON c.engagement_id = e.id AND c.person_id = ascolto_actor()
+     JOIN accounts_person s ON s.id = e.sponsor_id
+    WHERE least(e.ends_at, coalesce(e.ended_at, e.ends_at)) <= now()
+    ORDER BY 1 DESC LIMIT 1 $$;
+
 -- ── a person's kind never changes, and only internal people are staff ───────────────────────────────────────────────
 CREATE OR REPLACE FUNCTION ascolto_kind_is_for_ever() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

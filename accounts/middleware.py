@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from accounts import live
 from accounts.binding import bound, role_of, take
 
 Next = Callable[[HttpRequest], HttpResponse]
@@ -24,6 +26,20 @@ def headers(get_response: Next) -> Next:
         if not request.path.startswith(settings.STATIC_URL):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    return middleware
+
+
+def live_poll(get_response: Next) -> Next:
+    """A page that asks whether anything moved is answered here, from Redis alone, when nothing did: no session, no query.
+    Whatever else it is (moved, ended right, no Redis) goes through the full door."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path == "/live/" and request.method == "GET":
+            session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+            if live.unchanged(request.GET.get("stamp", ""), session_key, time.time()):
+                return HttpResponse(status=204)
+        return get_response(request)
 
     return middleware
 

@@ -22,6 +22,7 @@ GRANT SELECT (id, state, thread_id, created_at), UPDATE (state) ON conversations
 -- The sender cannot read what the team or an adviser writes: nothing of it can leave by mistake.
 GRANT SELECT, UPDATE ON conversations_reply, conversations_thread, conversations_spell TO {sender};
 GRANT SELECT, INSERT ON conversations_replyattempt, conversations_message, conversations_event TO {sender};
+GRANT UPDATE (reply_id) ON conversations_message TO {sender};
 GRANT SELECT ON conversations_contact, conversations_contactidentity, conversations_calendarversion, conversations_targetversion,
     conversations_threadlabel TO {sender};
 

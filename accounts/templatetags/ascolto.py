@@ -61,7 +61,6 @@ ADVICE_KINDS = {
 }
 EVENTS = {
     "found": ("search", gettext_lazy("Found by the topic <b>%(name)s</b>")),
-    "heard": ("ear", gettext_lazy("Heard from <b>%(name)s</b>")),
     "taken": ("user-round-check", gettext_lazy("<b>%(person)s</b> took ownership")),
     "assigned": ("user-round-check", gettext_lazy("<b>%(person)s</b> assigned it to <b>%(name)s</b>")),
     "unassigned": ("user-round", gettext_lazy("<b>%(person)s</b> put it back to triage")),
@@ -70,15 +69,15 @@ EVENTS = {
     "snoozed": ("alarm-clock", gettext_lazy("<b>%(person)s</b> snoozed it until %(until)s")),
     "woke": ("alarm-clock", gettext_lazy("Back from snooze")),
     "closed": ("check-check", gettext_lazy("<b>%(person)s</b> closed it: %(reason)s")),
-    "closed_itself": ("check-check", gettext_lazy("Closed: %(reason)s")),
     "reopened": ("rotate-ccw", gettext_lazy("<b>%(person)s</b> reopened it")),
-    "reopened_itself": ("rotate-ccw", gettext_lazy("Open again: they wrote")),
+    "reopened_by_message": ("rotate-ccw", gettext_lazy("Open again: they wrote")),
     "undone": ("undo-2", gettext_lazy("<b>%(person)s</b> undid the last step")),
     "due_moved": ("clock", gettext_lazy("Now due %(until)s, because of the labels")),
     "advice_taken": ("compass", gettext_lazy("<b>%(person)s</b> took up the advice")),
     "advice_declined": ("compass", gettext_lazy("<b>%(person)s</b> did not follow the advice")),
-    "reply_undone": ("undo-2", gettext_lazy("<b>%(person)s</b> called the reply back")),
-    "withdrawn": ("trash-2", gettext_lazy("Deleted by the author")),
+    "withdrawn": ("trash-2", gettext_lazy("Withdrawn by the author: nobody waits any more")),
+    "removed_at_source": ("trash-2", gettext_lazy("A message was deleted on the network")),
+    "edited_by_author": ("pencil", gettext_lazy("A message was changed on the network")),
 }
 """Icon and words by kind of event. `name`, `until`, `reason` come from the event's data, ready to be read."""
 HUES = 6
@@ -140,6 +139,18 @@ def brand_mark(name: str, size: str = "", by: str = "") -> SafeString:
 @register.filter
 def network_name(network: str) -> str:
     return str(NETWORK_NAMES.get(network, network.capitalize()))
+
+
+@register.filter
+def kind_name(kind: str) -> str:
+    """The name of a kind of source."""
+    return gettext("Feed") if kind == "feed" else network_name(kind)
+
+
+@register.filter
+def wears(thread: Any, label: Any) -> bool:
+    """Does the thread carry this label? Its `label_list` holds rows or plain mappings."""
+    return any((one["pk"] if isinstance(one, dict) else one.pk) == label.pk for one in thread.label_list)
 
 
 @register.filter

@@ -56,7 +56,7 @@ def line_chart(weeks: Sequence[Week], target: float | None = None) -> SafeString
     if not any(week.median is not None for week in weeks):
         return format_html('<p class="hint">{}</p>', gettext("Fewer than five answers a week: nothing to draw yet."))
     many = max(1, len(weeks) // 8)
-    wide = _lines(weeks, target, Frame(760, 270, 52, 84, many))
+    wide = _lines(weeks, target, Frame(1080, 280, 52, 84, many))
     narrow = _lines(weeks, target, Frame(350, 230, 44, 62, max(1, len(weeks) // 3), bottom=28))
     return format_html('<div class="resp"><div class="w">{}</div><div class="n">{}</div></div>', wide, narrow)
 
@@ -111,11 +111,19 @@ def _deaf(weeks: Sequence[Week], frame: Frame) -> SafeString:
         for index, week in enumerate(weeks)
         if week.deaf
     ]
-    words = gettext("we could not always listen")
-    return format_html_join(
+    if not spans:
+        return mark_safe("")
+    words, hatch = gettext("we could not always listen"), f"hatch{frame.width}"
+    boxes = format_html_join(
         "",
-        '<rect class="deaf" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
-        ((round(x, 1), y, round(w, 1), h, name, words) for x, y, w, h, name in spans),
+        '<rect fill="url(#{})" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
+        ((hatch, round(x, 1), y, round(w, 1), h, name, words) for x, y, w, h, name in spans),
+    )
+    return format_html(
+        '<defs><pattern id="{}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<line class="deaf" x1="0" x2="0" y1="0" y2="7"/></pattern></defs>{}',
+        hatch,
+        boxes,
     )
 
 
@@ -157,12 +165,12 @@ def _target(target: float | None, highest: float, frame: Frame) -> SafeString:
         return mark_safe("")
     y = frame.y(target, highest)
     return format_html(
-        '<line class="target" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text class="in" x="{3}" y="{4}">{5}</text>',
+        '<line class="target" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text class="in named" x="{3}" y="{4}">{5}</text>',
         frame.left,
         frame.width - frame.right,
         f"{y:.1f}",
         frame.left + 4,
-        f"{y - 5:.1f}",
+        f"{y + 14:.1f}",
         gettext("target %(time)s") % {"time": duration(target)},
     )
 

@@ -131,6 +131,7 @@ class ThreadRead(models.Model):
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="reads")
     person = models.ForeignKey(Person, on_delete=models.CASCADE)
     version = models.PositiveIntegerField()
+    at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["thread", "person"], name="thread_read_once")]

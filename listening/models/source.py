@@ -33,6 +33,8 @@ class Source(models.Model):
     next_poll_at = models.DateTimeField()
     interval = models.FloatField()
     """Seconds between polls, adapted to the source's rhythm."""
+    steady = models.BooleanField(default=False)
+    """The rhythm is fixed by hand: never adapted."""
     lease_until = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)
     failures = models.PositiveIntegerField(default=0)

@@ -1,0 +1,488 @@
+"""The only way out: a reply from draft to sent, and everything that may happen on the way.
+
+One approved reply becomes at most one message on the network. Therefore: the move to `sending` is committed before the first
+byte leaves; one attempt, one outcome; what is not known is `uncertain` and is settled by looking, never by sending again
+without a key that the network honours and that still lives. The database knows the same table of moves, and who may make
+them (`ascolto_reply_move` in guards.sql; a test compares the two).
+
+Staff write, send, take back and decide. The sender process claims and settles. Redis only wakes it: due work is a row.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from accounts import audit, live
+from accounts.authority import Can, allows, demand
+from accounts.binding import bound
+from accounts.models import Person
+from conversations import spells
+from conversations.models import Event, Message, Reply, ReplyAttempt, Spell, Thread
+from listening import voice
+from listening.connectors.contract import Ambiguous, NotSent, Receipt, Refused, Trouble, Unknown
+from listening.models import Account
+
+log = logging.getLogger("ascolto.outbox")
+
+
+State = Reply.State
+
+STAFF, SENDER = "staff", "sender"
+MOVES: dict[tuple[str, str], str] = {
+    (State.DRAFT, State.QUEUED): STAFF,
+    (State.DRAFT, State.AWAITING_APPROVAL): STAFF,
+    (State.DRAFT, State.CANCELLED): STAFF,
+    (State.AWAITING_APPROVAL, State.QUEUED): STAFF,
+    (State.AWAITING_APPROVAL, State.DRAFT): STAFF,
+    (State.AWAITING_APPROVAL, State.CANCELLED): STAFF,
+    (State.QUEUED, State.SENDING): SENDER,
+    (State.QUEUED, State.DRAFT): STAFF,
+    (State.QUEUED, State.HELD): SENDER,
+    (State.QUEUED, State.CANCELLED): STAFF,
+    (State.HELD, State.QUEUED): STAFF,
+    (State.HELD, State.DRAFT): STAFF,
+    (State.HELD, State.CANCELLED): STAFF,
+    (State.SENDING, State.SENT): SENDER,
+    (State.SENDING, State.QUEUED): SENDER,
+    (State.SENDING, State.HELD): SENDER,
+    (State.SENDING, State.FAILED): SENDER,
+    (State.SENDING, State.UNCERTAIN): SENDER,
+    (State.FAILED, State.QUEUED): STAFF,
+    (State.FAILED, State.DRAFT): STAFF,
+    (State.UNCERTAIN, State.SENT): SENDER,
+    (State.UNCERTAIN, State.QUEUED): SENDER,
+    (State.UNCERTAIN, State.NEEDS_PERSON): SENDER,
+    (State.NEEDS_PERSON, State.SENT): STAFF,
+    (State.NEEDS_PERSON, State.QUEUED): STAFF,
+    (State.NEEDS_PERSON, State.CANCELLED): STAFF,
+}
+"""Every move there is, and who makes it. Text changes in a draft only."""
+
+AT_REST = (State.DRAFT, State.SENT, State.FAILED, State.CANCELLED)
+UNDER_WAY = (State.AWAITING_APPROVAL, State.QUEUED, State.SENDING, State.UNCERTAIN, State.NEEDS_PERSON, State.HELD)
+
+LEASE = timedelta(seconds=60)
+LOOKS = tuple(timedelta(seconds=s) for s in (15, 60, 300, 1800))
+"""When to look for a reply whose outcome is unknown, counted from the attempt: networks show things late."""
+ATTEMPTS = 5
+"""How often a reply that provably did not leave is tried."""
+RETRY = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(hours=6)
+
+
+class Refusal(Exception):
+    """The reply does not leave; the words say why and what to do."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+class StaleReply(Refusal):
+    """Something was said since the author read the thread: they read it first."""
+
+
+def scaled(span: timedelta) -> timedelta:
+    """Waits of the outbox follow one scale, so that tests can run the same table in less time."""
+    return span * settings.TIME_SCALE
+
+
+# ── what staff do ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def save_draft(thread: Thread, author: Person, text: str, now: datetime, account: Account | None = None) -> Reply:
+    """Keeps what somebody is writing, one draft for each author of a thread. Raises `Refusal` where nobody can answer."""
+    demand(author, Can.REPLY)
+    draft = Reply.objects.filter(thread=thread, author_id=author.pk, state=State.DRAFT).first()
+    if draft is not None:
+        draft.text, draft.changed_at = text, now
+        if account is not None:
+            draft.account = account
+        draft.save(update_fields=["text", "changed_at", "account"])
+        return draft
+    speaker = account or thread.account
+    if speaker is None or not voice.can_speak(speaker.kind):
+        raise Refusal("No reply can be sent from here. Answer there, and paste the link.")
+    try:
+        with transaction.atomic():
+            return Reply.objects.create(
+                thread=thread,
+                parent=_last_inbound(thread),
+                account=speaker,
+                author_id=author.pk,
+                text=text,
+                created_at=now,
+                changed_at=now,
+            )
+    except IntegrityError:  # the same author in another tab, at this moment
+        return save_draft(thread, author, text, now, account)
+
+
+def submit(thread: Thread, author: Person, text: str, seen_version: int, token: uuid.UUID, now: datetime, account: Account | None = None) -> Reply:
+    """Queues a reply; it leaves after the time to undo. Raises `Refusal` (empty, too long, nobody to answer) or
+    `StaleReply`. The same form posted twice gives the same reply."""
+    demand(author, Can.REPLY)
+    twin = Reply.objects.filter(client_token=token).exclude(state=State.DRAFT).first()
+    if twin is not None:
+        return twin
+    thread = Thread.objects.select_for_update().get(pk=thread.pk)
+    twin = Reply.objects.filter(client_token=token).exclude(state=State.DRAFT).first()
+    if twin is not None:
+        return twin
+    draft = save_draft(thread, author, text, now, account)
+    parent = _last_inbound(thread)
+    _must_fit(draft, parent)
+    if seen_version != thread.version:
+        raise StaleReply("Something new was said while you were writing. Read it, then send again.")
+    if thread.replies.filter(state__in=UNDER_WAY).exists():
+        raise StaleReply("Another reply to this conversation is just leaving. Wait for it, or take it back.")
+    draft.parent, draft.client_token, draft.seen_version = parent, token, thread.version
+    draft.payload = voice.compose(draft.account, parent.item, text)  # type: ignore[arg-type]
+    draft.not_before = now + timedelta(seconds=settings.UNDO_SECONDS)
+    draft.attempts, draft.looks, draft.reason, draft.first_attempt_at, draft.key = 0, 0, "", None, uuid.uuid4()
+    spells.decided(thread, now)
+    _move(draft, State.QUEUED, now, actor=author)
+    return draft
+
+
+def _last_inbound(thread: Thread) -> Message:
+    message = thread.messages.select_related("item").filter(direction=Message.Direction.INBOUND, removed_at=None).order_by("-at", "-pk").first()
+    if message is None:
+        raise Refusal("What they said is gone from the network: there is nothing left to answer.")
+    return message
+
+
+def _must_fit(draft: Reply, parent: Message) -> None:
+    if not draft.text.strip():
+        raise Refusal("Write something first.")
+    limit, _ = voice.limits(draft.account)  # type: ignore[arg-type]
+    length = voice.length(draft.account, draft.text, parent.item)  # type: ignore[arg-type]
+    if length > limit:
+        raise Refusal("This is too long for the network. Shorten it, then send again.")
+
+
+def take_back(reply: Reply, person: Person, now: datetime) -> Reply:
+    """Undo: a reply that has not left goes back to its author's draft, with its text."""
+    demand(person, Can.REPLY)
+    reply = Reply.objects.select_for_update().get(pk=reply.pk)
+    if reply.state not in (State.QUEUED, State.HELD, State.FAILED, State.AWAITING_APPROVAL):
+        raise Refusal("It has already left.")
+    Reply.objects.filter(thread=reply.thread_id, author=reply.author_id, state=State.DRAFT).update(state=State.CANCELLED)
+    reply.not_before = None
+    _move(reply, State.DRAFT, now, actor=person)
+    return reply
+
+
+def release(reply: Reply, person: Person, now: datetime) -> Reply:
+    """Lets a held or failed reply leave (again), by a person's decision and under their name."""
+    demand(person, Can.REPLY)
+    reply = Reply.objects.select_for_update().get(pk=reply.pk)
+    if reply.state not in (State.HELD, State.FAILED):
+        raise Refusal("It is not waiting for you any more.")
+    reply.not_before, reply.attempts, reply.reason, reply.seen_version = now, 0, "", reply.thread.version
+    _move(reply, State.QUEUED, now, actor=person)
+    return reply
+
+
+def cancel(reply: Reply, person: Person, now: datetime) -> Reply:
+    """Gives a reply up. It never leaves."""
+    demand(person, Can.REPLY)
+    reply = Reply.objects.select_for_update().get(pk=reply.pk)
+    if (reply.state, State.CANCELLED) not in MOVES:
+        raise Refusal("It has already left.")
+    _move(reply, State.CANCELLED, now, actor=person)
+    return reply
+
+
+def decide(reply: Reply, person: Person, is_out: bool, link: str, now: datetime) -> Reply:
+    """A person, who looked at the network, says whether an uncertain reply is out. Out: with the link. Not out: it is
+    sent again, under a new key."""
+    demand(person, Can.REPLY)
+    reply = Reply.objects.select_for_update().get(pk=reply.pk)
+    if reply.state != State.NEEDS_PERSON:
+        raise Refusal("It is not waiting for you any more.")
+    if is_out:
+        if not link.startswith(("https://", "http://")):
+            raise Refusal("Paste the link of the published reply.")
+        _accepted(reply, Receipt(remote_id=link, url=link), now, actor=person)
+    else:
+        reply.key, reply.not_before, reply.attempts, reply.looks = uuid.uuid4(), now, 0, 0
+        reply.first_attempt_at, reply.reason = None, ""
+        _move(reply, State.QUEUED, now, actor=person)
+    return reply
+
+
+def answered_there(thread: Thread, person: Person, link: str, text: str, at: datetime, now: datetime) -> Reply:
+    """'I answered there': for a place that takes no reply from here. The link, the name and the time (`at`, in the past)
+    end the spell."""
+    demand(person, Can.REPLY)
+    if at > now:
+        raise Refusal("The time of your answer lies in the future. Check it.")
+    if not link.startswith(("https://", "http://")):
+        raise Refusal("Paste the link of your answer, beginning with https://.")
+    thread = Thread.objects.select_for_update().get(pk=thread.pk)
+    reply = Reply.objects.create(
+        thread=thread,
+        parent=_last_inbound(thread),
+        author_id=person.pk,
+        elsewhere=True,
+        text=text,
+        state=State.SENT,
+        remote_url=link,
+        created_at=now,
+        changed_at=now,
+        sent_at=at,
+    )
+    spells.decided(thread, now)
+    _spoken(reply, thread, at)
+    _recorded(reply, "", now, person)
+    return reply
+
+
+# ── what the sender does ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def drain() -> int:
+    """Sends and settles everything that is due, one after the other; gives how many were handled.
+
+    Runs in the sender process alone. Twenty of these at once are as one: a claim takes a row that nobody holds.
+    """
+    handled = 0
+    while (reply := claim()) is not None:
+        handled += 1
+        if reply.state == State.SENDING:
+            send(reply)
+        elif reply.state == State.UNCERTAIN:
+            settle(reply)
+    return handled
+
+
+def claim() -> Reply | None:
+    """Takes the next due reply and commits what it becomes: `sending` before the first byte leaves; `held` when it may no
+    longer leave; `uncertain` when the sender that had it died. One account speaks one message at a time."""
+    with bound("sender"):
+        now = timezone.now()
+        busy = Reply.objects.filter(account=OuterRef("account"), state=State.SENDING, lease_until__gt=now)
+        reply = (
+            Reply.objects.select_for_update(skip_locked=True, of=("self", "account"))
+            .select_related("thread", "account", "author__person", "parent__item")
+            .filter(state__in=(State.QUEUED, State.SENDING, State.UNCERTAIN), not_before__lte=now)
+            .exclude(lease_until__gt=now)
+            .filter(~Q(state=State.QUEUED) | ~Exists(busy))
+            .order_by("not_before", "pk")
+            .first()
+        )
+        if reply is None:
+            return None
+        if reply.state == State.SENDING:
+            words = gettext_noop("The sender stopped in the middle. Ascolto looks whether it is out.")
+            _tried(reply, "send", "unknown", words, now)
+            _to_uncertain(reply, words, now)
+        elif reply.state == State.UNCERTAIN:
+            _hold_lease(reply, now)
+            reply.save(update_fields=["lease_until", "lease_token"])
+        elif words := _why_not(reply):
+            _move(reply, State.HELD, now, reason=words)
+        else:
+            _start(reply, now)
+        return reply
+
+
+def _why_not(reply: Reply) -> str:
+    """Why a queued reply may not leave now; empty when it may. Rights are asked at this moment, not when it was queued."""
+    if not allows(reply.author.person, Can.REPLY):
+        return gettext_noop("Its author may no longer reply. A colleague can take it over or give it up.")
+    if reply.account.state != Account.State.ACTIVE:  # type: ignore[union-attr]
+        return gettext_noop("The account is paused. Reconnect it, then release the reply.")
+    if reply.attempts == 0 and reply.thread.version != reply.seen_version:
+        return gettext_noop("Something new was said before it left. Read it, then release the reply or change it.")
+    if reply.parent.removed_at is not None:
+        return gettext_noop("What it answers is gone from the network.")
+    return ""
+
+
+def _start(reply: Reply, now: datetime) -> None:
+    reply.attempts += 1
+    reply.first_attempt_at = reply.first_attempt_at or now
+    _hold_lease(reply, now)
+    _move(reply, State.SENDING, now)
+
+
+def _hold_lease(reply: Reply, now: datetime) -> None:
+    reply.lease_until, reply.lease_token = now + LEASE, uuid.uuid4()
+
+
+def send(reply: Reply) -> None:
+    """One attempt. Nothing that happens after the network's answer can raise the attempt again."""
+    assert reply.account is not None and reply.payload is not None
+    outcome: Receipt | Exception
+    try:
+        outcome = voice.speak(reply.account, reply.payload, str(reply.key))
+    except (NotSent, Refused, Unknown) as known:
+        outcome = known
+    except Exception as error:
+        log.exception("reply %s: the connector failed while sending", reply.pk)
+        outcome = Unknown(f"{type(error).__name__}: {error}")
+    _finish(reply, outcome)
+
+
+def _finish(claimed: Reply, outcome: Receipt | Exception) -> None:
+    """Records an attempt. Another process may have moved the reply since our lease ended: then only a proof still counts."""
+    with bound("sender"):
+        now = timezone.now()
+        reply = _reread(claimed)
+        if reply.state == State.SENDING and reply.lease_token == claimed.lease_token:
+            _record(reply, outcome, now)
+        elif reply.state == State.UNCERTAIN and isinstance(outcome, Receipt):
+            _tried(reply, "send", "sent", "", now)
+            _accepted(reply, outcome, now)
+
+
+def _record(reply: Reply, outcome: Receipt | Exception, now: datetime) -> None:
+    if isinstance(outcome, Receipt):
+        _tried(reply, "send", "sent", "", now)
+        _accepted(reply, outcome, now)
+    elif isinstance(outcome, NotSent) and reply.attempts < ATTEMPTS:
+        _tried(reply, "send", "not sent", outcome.words, now)
+        wait = timedelta(seconds=outcome.wait) if outcome.wait is not None else RETRY * 2 ** (reply.attempts - 1)
+        reply.not_before = now + scaled(min(max(wait, timedelta(seconds=1)), LONGEST_WAIT))
+        _move(reply, State.QUEUED, now, reason=outcome.words)
+    elif isinstance(outcome, Refused) and outcome.account:
+        _tried(reply, "send", "refused", outcome.words, now)
+        Account.objects.filter(pk=reply.account_id).update(state=Account.State.PAUSED, state_words=outcome.words[:500])
+        _move(reply, State.HELD, now, reason=outcome.words)
+    elif isinstance(outcome, NotSent | Refused):
+        _tried(reply, "send", "refused", outcome.words, now)
+        _move(reply, State.FAILED, now, reason=outcome.words)
+    else:
+        words = getattr(outcome, "words", str(outcome))
+        _tried(reply, "send", "unknown", words, now)
+        _to_uncertain(reply, words, now)
+
+
+def _to_uncertain(reply: Reply, words: str, now: datetime) -> None:
+    reply.looks, reply.not_before = 0, now + scaled(LOOKS[0])
+    _move(reply, State.UNCERTAIN, now, reason=words)
+
+
+# ── when the outcome is unknown: look, and only then go on ──────────────────────────────────────────────────────────
+
+
+def settle(reply: Reply) -> None:
+    """Looks for an uncertain reply on the network. Found: sent. Not found: the same key again where the network honours
+    keys and this one still lives; else look again later; at last a person decides. Never a resend without a key."""
+    assert reply.account is not None and reply.payload is not None and reply.first_attempt_at is not None
+    found: Receipt | Exception | None
+    try:
+        found = voice.look(reply.account, reply.payload, reply.first_attempt_at)
+    except (Ambiguous, Trouble, Refused) as known:
+        found = known
+    except Exception as error:
+        log.exception("reply %s: the connector failed while looking", reply.pk)
+        found = error
+    again = False
+    with bound("sender"):
+        now = timezone.now()
+        current = _reread(reply)
+        if current.state != State.UNCERTAIN or current.lease_token != reply.lease_token:
+            return
+        if isinstance(found, Receipt):
+            _tried(current, "look", "found", "", now)
+            _accepted(current, found, now)
+        elif isinstance(found, Ambiguous):
+            _tried(current, "look", "ambiguous", found.words, now)
+            _move(current, State.NEEDS_PERSON, now, reason=found.words)
+        elif found is None and _key_lives(current, now):
+            _tried(current, "look", "not found", "", now)
+            _move(current, State.QUEUED, now, reason=current.reason)
+            _start(current, now)
+            again = True
+        else:
+            _look_later(current, found, now)
+    if again:
+        send(current)
+
+
+def _key_lives(reply: Reply, now: datetime) -> bool:
+    """May the same key be sent again? Only where the network is known to honour it, and has not forgotten it."""
+    facts = reply.account.facts  # type: ignore[union-attr]
+    age = (now - reply.first_attempt_at).total_seconds()  # type: ignore[operator]
+    return facts.get("keys") == "honoured" and age < float(facts.get("key_seconds", 0)) and reply.attempts < ATTEMPTS and not _why_not(reply)
+
+
+def _look_later(reply: Reply, found: Exception | None, now: datetime) -> None:
+    """Not seen, or looking failed: networks show things late, so there are several looks before a person is asked."""
+    words = getattr(found, "words", str(found)) if found else ""
+    _tried(reply, "look", "failed" if found else "not found", words, now)
+    reply.looks += 1
+    if reply.looks < len(LOOKS):
+        reply.not_before = now + scaled(LOOKS[reply.looks] - LOOKS[reply.looks - 1])
+        reply.lease_until = reply.lease_token = None
+        reply.save(update_fields=["looks", "not_before", "lease_until", "lease_token"])
+        live.touch(reply.thread.brand_id)
+    else:
+        unseen = gettext_noop("Ascolto did not see it on the network. Look there yourself, then say whether it is out.")
+        _move(reply, State.NEEDS_PERSON, now, reason=unseen)
+
+
+# ── how every move is made ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _reread(reply: Reply) -> Reply:
+    related = ("thread", "account", "author__person", "parent__item")
+    return Reply.objects.select_for_update(of=("self",)).select_related(*related).get(pk=reply.pk)
+
+
+def _move(reply: Reply, state: str, now: datetime, *, actor: Person | None = None, reason: str = "") -> None:
+    """Makes one move of the table, with its audit entry, in the caller's transaction."""
+    mover = MOVES.get((reply.state, state))
+    if mover is None or (mover == STAFF) != (actor is not None):
+        raise Refusal("It is not waiting for you any more.")
+    before, reply.state, reply.reason, reply.changed_at = reply.state, state, reason[:500], now
+    if state != State.SENDING:
+        reply.lease_until = reply.lease_token = None
+    if state == State.DRAFT:
+        reply.payload = None
+    reply.save()
+    _recorded(reply, before, now, actor)
+
+
+def _recorded(reply: Reply, before: str, now: datetime, actor: Person | None) -> None:
+    audit.record(actor.pk if actor else None, f"reply.{reply.state}", reply, now, before=before, thread=reply.thread_id)
+    live.touch(reply.thread.brand_id)
+
+
+def _tried(reply: Reply, kind: str, outcome: str, words: str, now: datetime) -> None:
+    ReplyAttempt.objects.create(reply=reply, at=now, kind=kind, outcome=outcome, words=words[:500])
+
+
+def _accepted(reply: Reply, receipt: Receipt, now: datetime, actor: Person | None = None) -> None:
+    """The network has it: the message stands in the thread, and the spell ends at our clock."""
+    reply.remote_id, reply.remote_url, reply.sent_at = receipt.remote_id[:2000], receipt.url[:2000], now
+    thread = Thread.objects.select_for_update().get(pk=reply.thread_id)
+    _spoken(reply, thread, now)
+    _move(reply, State.SENT, now, actor=actor)
+
+
+def _spoken(reply: Reply, thread: Thread, now: datetime) -> None:
+    echo = thread.messages.filter(item__external_id=reply.remote_id, reply=None).first() if reply.remote_id else None
+    if echo is None:
+        message = Message(thread=thread, direction=Message.Direction.OUTBOUND, at=now, team_at=now)
+    else:
+        message = echo
+    message.reply = reply
+    message.save()
+    if thread.waiting_since is not None:
+        spells.end(thread, Spell.Outcome.ANSWERED, now, answered_by=message)
+    thread.version += 1
+    thread.last_message_at, thread.last_ours = max(thread.last_message_at, now), True
+    thread.save()
+    Event.objects.create(thread=thread, at=now, person_id=reply.author_id, kind="answered", data={"reply": reply.pk})

@@ -1,0 +1,143 @@
+"""The consultant's area: reads the public conversation, advises, and nothing else. Own URLs, own templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import live
+from accounts.access import engagement_for, engagements_of
+from accounts.models import Brand, Engagement, Person
+from conversations import notes, timeline
+from conversations.access import advice_of, engaged_message, engaged_thread, engaged_threads
+from conversations.models import Advice, Thread, ThreadLabel
+
+PAGE = 50
+
+
+def _frame(request: HttpRequest, engagement: Engagement, brand: Brand, now: datetime) -> dict[str, Any]:
+    person: Person = request.person  # type: ignore[attr-defined]
+    running = engagements_of(person, now)
+    states = advice_of(engagement).aggregate(
+        open=Count("pk", filter=Q(state=Advice.State.OPEN)),
+        taken=Count("pk", filter=Q(state=Advice.State.TAKEN)),
+        decided=Count("pk", filter=Q(state__in=(Advice.State.TAKEN, Advice.State.DECLINED))),
+    )
+    return {
+        "brand": brand,
+        "brands": list(Brand.objects.filter(engagements__in=running, archived_at=None).distinct()),
+        "engagement": engagement,
+        "advice_count": states,
+        "stamp": live.sign(request.session.session_key or "", brand.pk, engagement.ends_at.timestamp()),
+        "toast": {"text": _("Sent to the team.")} if request.GET.get("sent") else None,
+        "now": timezone.localtime(now),
+        "section": "read",
+    }
+
+
+def threads(request: HttpRequest, brand: str) -> HttpResponse:
+    """The public conversations of the brand, newest first; `?mine=1`: those with one's own advice."""
+    person: Person = request.person  # type: ignore[attr-defined]
+    now = timezone.now()
+    engagement, found = engagement_for(person, brand, now)
+    mine = request.GET.get("mine") == "1"
+    own = Advice.objects.filter(thread=OuterRef("pk"), author=person, engagement=engagement).order_by()
+    rows = _ordered(engaged_threads(found), request.GET.get("after", ""))
+    if mine:
+        rows = rows.filter(pk__in=advice_of(engagement).filter(author=person).values("thread_id"))
+    rows = rows.annotate(my_advice=Subquery(own.values("thread").annotate(n=Count("pk")).values("n")))
+    page = list(rows[: PAGE + 1])
+    _with_labels(page)
+    context = _frame(request, engagement, found, now) | {"threads": page[:PAGE], "section": "advice" if mine else "read", "more_url": ""}
+    if len(page) > PAGE:
+        mark = {"after": f"{page[PAGE - 1].last_message_at.isoformat()} {page[PAGE - 1].pk}"} | ({"mine": "1"} if mine else {})
+        context["more_url"] = f"?{urlencode(mark)}"
+    return render(request, "consult/threads.html", context)
+
+
+def _ordered(rows: QuerySet[Thread], after: str = "") -> QuerySet[Thread]:
+    rows = rows.select_related("contact", "owner__person").only(*THREAD).order_by("-last_message_at", "-pk")
+    at, _space, pk = after.partition(" ")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return rows
+    if not pk.isdecimal():
+        return rows
+    return rows.filter(Q(last_message_at__lt=moment) | Q(last_message_at=moment, pk__lt=int(pk)))
+
+
+THREAD = ("brand_id", "contact__name", "contact__kind", "contact__since", "owner__kind", "owner__person__name", "network", "subject",
+          "snippet", "via", "language", "state", "end_reason", "waiting_since", "due_at", "last_message_at", "version", "private")  # fmt: skip
+
+
+def _with_labels(rows: list[Thread]) -> None:
+    by_thread: dict[int, list[Any]] = {}
+    for link in ThreadLabel.objects.filter(thread_id__in=[row.pk for row in rows]).select_related("label").order_by("label__name"):
+        by_thread.setdefault(link.thread_id, []).append(link.label)
+    for row in rows:
+        row.label_list = by_thread.get(row.pk, [])
+
+
+def thread(request: HttpRequest, brand: str, pk: int) -> HttpResponse:
+    """One public conversation, with the advice of the own agency in the margin. `?about=` is the message to advise on."""
+    return _show(request, brand, pk)
+
+
+def _show(request: HttpRequest, brand: str, pk: int, *, status: int = 200, errors: str = "", written: dict[str, Any] | None = None) -> HttpResponse:
+    person: Person = request.person  # type: ignore[attr-defined]
+    now = timezone.now()
+    engagement, found = engagement_for(person, brand, now)
+    one = _ordered(engaged_threads(found)).filter(pk=pk).first() or engaged_thread(found, pk)
+    _with_labels([one])
+    entries = timeline.for_consultant(one, engagement)
+    chosen = request.POST.get("message") or request.GET.get("about", "")
+    inbound = [entry.of.pk for entry in entries if entry.kind == "message"]
+    about = int(chosen) if chosen.isdecimal() and int(chosen) in inbound else inbound[-1] if inbound else None
+    context = _frame(request, engagement, found, now) | {
+        "thread": one,
+        "entries": entries,
+        "about": about,
+        "kinds": Advice.Kind.choices,
+        "previous_url": _beside(found, one, newer=True),
+        "next_url": _beside(found, one, newer=False),
+        "form_errors": errors,
+        "written": written or {"kinds": [Advice.Kind.TONE]},
+    }
+    return render(request, "consult/thread.html", context, status=status)
+
+
+def _beside(brand: Brand, thread: Thread, *, newer: bool) -> str:
+    """The address of the conversation before or after this one in the list."""
+    rows = engaged_threads(brand)
+    if newer:
+        rows = rows.filter(last_message_at__gt=thread.last_message_at).order_by(F("last_message_at").asc())
+    else:
+        rows = rows.filter(last_message_at__lt=thread.last_message_at).order_by(F("last_message_at").desc())
+    pk = rows.values_list("pk", flat=True).first()
+    return reverse("consult-thread", args=[brand.slug, pk]) if pk else ""
+
+
+def advise(request: HttpRequest, brand: str, pk: int) -> HttpResponse:
+    """message, quote, kinds (several), text, matters=before|next."""
+    person: Person = request.person  # type: ignore[attr-defined]
+    now = timezone.now()
+    engagement, found = engagement_for(person, brand, now)
+    one = engaged_thread(found, pk)
+    chosen = request.POST.get("message", "")
+    message = engaged_message(one, int(chosen) if chosen.isdecimal() else 0)
+    written = {"quote": request.POST.get("quote", ""), "kinds": request.POST.getlist("kinds"), "text": request.POST.get("text", "")}
+    matters = request.POST.get("matters", Advice.Matters.BEFORE)
+    try:
+        notes.advise(one, message, engagement, person, written["text"], written["kinds"], matters, written["quote"], now)
+    except notes.Refusal as refusal:
+        return _show(request, brand, pk, status=422, errors=_(refusal.words), written=written | {"matters": matters})
+    return HttpResponseRedirect(reverse("consult-thread", args=[brand, pk]) + f"?sent=1&about={message.pk}", status=303)
