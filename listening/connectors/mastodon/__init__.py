@@ -33,7 +33,7 @@ class Mastodon:
     kind = "mastodon"
     label = "Mastodon"
     network = "fediverse"
-    interval = 60.0
+    interval = fastest = slowest = 60.0
 
     def describe(self, address: str) -> str:
         """`mentions`, `#tag`, `search:WORDS`, `context:ID`. Raises ValueError with words for anything else."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -120,15 +120,17 @@ class Catch:
         item = item_of(status, self.server.base, self.place.account_id, notified=self.notifications)
         self.items.append(self.conversations.place(status, item))
 
-    def stored(self, entries: list[Any]) -> bool:
-        """Are all of these held already?"""
-        uris: list[str] = []
-        for entry in entries:
-            try:
-                uris.append(uri_of(entry["status"] if self.notifications else entry, self.server.base))
-            except (UnreadableError, AttributeError, KeyError, TypeError):
-                continue
-        return set(uris) <= self.place.known_ids(uris)
+    def stored(self, entries: list[Any]) -> list[bool]:
+        """Which of these are held already. What can't be read is not."""
+        uris = [self._uri(entry) for entry in entries]
+        held = self.place.known_ids([uri for uri in uris if uri])
+        return [uri in held for uri in uris]
+
+    def _uri(self, entry: Any) -> str:
+        try:
+            return uri_of(entry["status"] if self.notifications else entry, self.server.base)
+        except (UnreadableError, AttributeError, KeyError, TypeError):
+            return ""
 
 
 def poll_tag(tag: str, catch: Catch, cursor: Json, now: datetime) -> Heard:
@@ -165,7 +167,7 @@ def _reread_due(cursor: Json, now: datetime) -> bool:
 
 def _heard(catch: Catch, cursor: Json, complete: bool, wait: float | None, pages: int) -> Heard:
     return Heard(
-        items=tuple(catch.items),
+        items=tuple(sorted(catch.items, key=lambda item: item.published_at or datetime.min.replace(tzinfo=UTC))),
         set_aside=tuple(catch.set_aside),
         cursor=cursor,
         complete=complete,
@@ -198,7 +200,7 @@ def poll_search(words: str, catch: Catch, cursor: Json) -> Heard:
         found = catch.server.object("/api/v2/search", params).get("statuses")
         page = page_of(found if isinstance(found, list) else [], httpx.Headers())
         fresh = [raw for each, raw in page.entries if each not in seen]
-        complete = not fresh or len(page.ids) < FULL or catch.stored(fresh)
+        complete = not fresh or len(page.ids) < FULL or all(catch.stored(fresh))
         catch.take(fresh + page.nameless)
         seen.update(page.ids)
         if complete:

@@ -69,7 +69,7 @@ class Walk:
         self,
         fetch: Callable[[Params], Page],
         take: Callable[[list[Any]], None],
-        stored: Callable[[list[Any]], bool],
+        stored: Callable[[list[Any]], list[bool]],
         spent: Callable[[], bool],
     ) -> None:
         self.fetch, self.take, self.stored, self.spent = fetch, take, stored, spent
@@ -146,8 +146,12 @@ class Walk:
 
     def _accept(self, page: Page, mark: str) -> None:
         """Takes what this poll has not seen yet and no earlier one has read (a mark of "" knows of no earlier one)."""
-        comparable = bool(mark) and in_order(page.ids) and in_order([mark])
-        old = {each for each in page.ids if comparable and order_of(each) <= order_of(mark)} | self.seen
+        old = set(self.seen)
+        if mark and in_order(page.ids) and in_order([mark]):
+            old |= {each for each in page.ids if order_of(each) <= order_of(mark)}
+        elif mark:
+            stored = self.stored([raw for _, raw in page.entries])
+            old |= {each for each, held in zip(page.ids, stored, strict=True) if held}
         self.take([raw for each, raw in page.entries if each not in old] + page.nameless)
         self.seen.update(page.ids)
 
@@ -157,7 +161,7 @@ class Walk:
             return bool(page.ids)
         if in_order(page.ids) and in_order([mark]):
             return min(map(order_of, page.ids)) <= order_of(mark)
-        return self.stored([raw for _, raw in page.entries])
+        return all(self.stored([raw for _, raw in page.entries]))
 
     def _top(self, page: Page, mark: str) -> str:
         if not page.ids:
