@@ -24,6 +24,7 @@ from django.utils.translation import (
     gettext_lazy,
     ngettext,
     pgettext,
+    pgettext_lazy,
 )
 
 register = template.Library()
@@ -40,12 +41,12 @@ NETWORK_NAMES = {
     "youtube": "YouTube",
 }
 QUEUES = {
-    "triage": ("inbox", gettext_lazy("To triage")),
-    "mine": ("user-round-check", gettext_lazy("Assigned to me")),
-    "waiting": ("hourglass", gettext_lazy("Waiting")),
-    "snoozed": ("alarm-clock", gettext_lazy("Snoozed")),
-    "closed": ("check-check", gettext_lazy("Closed")),
-    "all": ("layers", gettext_lazy("All")),
+    "triage": ("inbox", pgettext_lazy("queue", "To triage")),
+    "mine": ("user-round-check", pgettext_lazy("queue", "Assigned to me")),
+    "waiting": ("hourglass", pgettext_lazy("queue", "Waiting")),
+    "snoozed": ("alarm-clock", pgettext_lazy("queue", "Snoozed")),
+    "closed": ("check-check", pgettext_lazy("queue", "Closed")),
+    "all": ("layers", pgettext_lazy("queue", "All")),
 }
 ROLES = {
     "administrator": gettext_lazy("Administrator"),

@@ -32,6 +32,7 @@ function forget(id, text) {
 
 function length(text, rules) {
   let counted = text.trim();
+  if (counted === "") return 0;
   if (rules.mention && !counted.toLowerCase().includes(rules.mention.toLowerCase())) counted = `${rules.mention} ${counted}`;
   if (rules.url) counted = counted.replace(ADDRESS, "x".repeat(Number(rules.url)));
   counted = counted.replace(REMOTE_NAME, "$1");

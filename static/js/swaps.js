@@ -12,7 +12,7 @@ function markCurrentRow() {
 }
 
 function scrollToNews() {
-  const scroll = document.getElementById("scroll");
+  const scroll = document.querySelector("#conversation #scroll");
   if (!scroll) return;
   const first = document.getElementById("first-new");
   if (first) first.scrollIntoView({ block: "start" });
