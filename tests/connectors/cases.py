@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from listening.connectors import REGISTER
-from listening.connectors.contract import Heard, Place, Trouble
+from listening.connectors.contract import Heard, Json, Place, Trouble
 
 from .servers import replaying, world
 
@@ -27,7 +27,8 @@ def cases() -> list[Path]:
 def play(case: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a case becomes, and what it should become."""
     expected = json.loads((case / "expected.json").read_text())
-    place, polls, cursor = expected["place"], [], {}
+    place, polls = expected["place"], []
+    cursor: Json = {}
     with replaying(json.loads((case / "exchange.json").read_text())) as (base, _):
         far = world(base, now=datetime.fromisoformat(expected["now"]))
         where = Place(place["address"].replace("{base}", base), base, place.get("token", ""), place.get("us", ""))

@@ -41,7 +41,7 @@ from listening.connectors.mastodon.statuses import plain
 from listening.connectors.mastodon.walk import Page, Walk
 from tests.listening.corpora import SHARED, corpus
 
-from .servers import line_to, replaying, world
+from .servers import Exchange, line_to, replaying, world
 
 RECORDINGS = SHARED / "recordings" / "mastodon"
 TIMELINE = "/api/v1/timelines/tag/x?limit=30"
@@ -271,7 +271,8 @@ def test_nothing_is_missed_whatever_the_servers_habits(kind: str, seed: int) -> 
 
     def poll(calls: int) -> bool:
         nonlocal cursor
-        trial, got = json.loads(json.dumps(cursor)), []
+        trial = json.loads(json.dumps(cursor))
+        got: list[str] = []
         walk = Walk(server.fetch, got.extend, lambda raws: [raw in taken for raw in raws], lambda: walk.pages >= calls)
         complete = walk.read(trial)
         if chance.random() > 0.2:  # else: killed before anything was stored
@@ -297,7 +298,7 @@ def test_nothing_is_missed_whatever_the_servers_habits(kind: str, seed: int) -> 
 def test_a_page_that_fails_keeps_the_good_ones_and_the_place() -> None:
     page = [good(number) for number in range(1030, 1000, -1)]
     links = {"Link": '<{base}/x?max_id=1001>; rel="next", <{base}/x?min_id=1030>; rel="prev"'}
-    exchanges = [
+    exchanges: list[Exchange] = [
         {"get": f"{TIMELINE}&min_id=1000", "json": page, "headers": links},
         {"get": f"{TIMELINE}&max_id=1001", "status": 500, "text": "<h1>oops</h1>"},
     ]

@@ -44,6 +44,9 @@ class Mastodon:
             return rest.strip()
         raise ValueError(BAD_ADDRESS)
 
+    def discussion(self, item: Item) -> str:
+        return f"context:{item.remote.get('id') or item.external_id}"
+
     def poll(self, place: Place, cursor: Json, world: World) -> Heard:
         """What is new at an address. Raises a `Trouble`, or ValueError for an address that is not ours."""
         self.describe(place.address)

@@ -18,7 +18,7 @@ class UnreadableError(ValueError):
 
 
 def field_of(record: Json, name: str, kind: type, default: Any = None) -> Any:
-    """A field; `default` if it is absent or null. Raises `UnreadableError` for another type, or if there is no default."""
+    """A field; `default` if it is absent or null. Raises `UnreadableError` for another type, or with no default."""
     value = record.get(name)
     if value is None and default is not None:
         return default
