@@ -274,7 +274,7 @@ def claim() -> Reply | None:
         reply = (
             Reply.objects.select_for_update(skip_locked=True, of=("self", "account"))
             .select_related("thread", "account", "author__person", "parent__item")
-            .filter(state__in=(State.QUEUED, State.SENDING, State.UNCERTAIN), not_before__lte=now)
+            .filter(state__in=(State.QUEUED, State.SENDING, State.UNCERTAIN), not_before__lte=now, account__kind__isnull=False)
             .exclude(lease_until__gt=now)
             .filter(~Q(state=State.QUEUED) | ~Exists(busy))
             .order_by("not_before", "pk")

@@ -73,8 +73,24 @@ class _Spacing(Folding):
 _SPACING: Final = _Spacing()
 
 
+class _Words(dict[str, str]):
+    """Remembers how words are read: folding is what matching costs, and people use the same words."""
+
+    def __missing__(self, word: str) -> str:
+        read = " ".join(folded(word, _SPACING).split())
+        if len(word) <= 30:
+            if len(self) >= 100_000:
+                self.clear()
+            self[word] = read
+        return read
+
+
+_WORDS: Final = _Words()
+
+
 def _read(text: str) -> str:
-    return " ".join(folded(text, _SPACING).split())
+    """Folded, one space in each gap, none at the ends."""
+    return " ".join(filter(None, map(_WORDS.__getitem__, text.split())))
 
 
 def _canonical(term: str) -> str:

@@ -102,7 +102,7 @@ _CLEANER: Final = nh3.Cleaner(
 
 
 _MOST_CHARACTERS: Final = 200_000
-_MOST_TAGS: Final = 10_000
+_MOST_TAGS: Final = 6_000
 _TAG: Final = re.compile("</?[a-zA-Z]")
 
 

@@ -89,4 +89,5 @@ def as_item(stored: StoredItem) -> Item:
         visibility=stored.visibility,  # type: ignore[arg-type]  (checked when it was stored)
         warning=stored.warning,
         remote=stored.remote,
+        comments_url=stored.comments_url,
     )

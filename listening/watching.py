@@ -17,15 +17,15 @@ FIRST_INTERVAL = timedelta(minutes=2)
 def watch(item: Item, brand_id: int, account: Account | None, until: datetime, now: datetime, steady: float = 0) -> None:
     """Keeps the conversation around `item` warm until `until`: its context where the network shows one, its comment
     feed where the item names one. `steady`: seconds, where the source itself has a fixed rhythm."""
-    place = _place(item, account)
-    if place is None:
+    address = REGISTER[item.network].discussion(as_item(item))
+    if not address:
         return
     interval = steady or FIRST_INTERVAL.total_seconds()
     source, made = Source.objects.get_or_create(
         brand_id=brand_id,
         kind=item.network,
         base_url=account.base_url if account else "",
-        address=place,
+        address=address,
         defaults={
             "name": item.title[:300] or item.author_name[:300] or item.url[:300],
             "account": account,
@@ -39,13 +39,6 @@ def watch(item: Item, brand_id: int, account: Account | None, until: datetime, n
     )
     if not made and source.warm_until and source.warm_until < until:
         Source.objects.filter(pk=source.pk).update(warm_until=until)
-
-
-def _place(item: Item, account: Account | None) -> str | None:
-    """Where the rest of the conversation is read: an address of the item's connector, or nothing."""
-    if account is not None and account.kind == item.network:
-        return REGISTER[item.network].context_address(as_item(item))
-    return item.comments_url or None
 
 
 def end_watches(now: datetime) -> int:

@@ -183,10 +183,16 @@ class Ear(Protocol):
     network: str
     """Items are unique by (network, external_id); empty: ids are unique only inside one source."""
     interval: float
-    """Seconds between polls when nothing is known yet."""
+    """Seconds between polls when nothing is known yet; then it follows the source's rhythm, between the next two."""
+    fastest: float
+    slowest: float
 
     def describe(self, address: str) -> str:
         """A name for the source made from its address alone. Raises ValueError with words if it is not one of ours."""
+        ...
+
+    def discussion(self, item: Item) -> str:
+        """The address under which the rest of an item's conversation is read; empty where there is none."""
         ...
 
     def poll(self, place: Place, cursor: Json, world: World) -> Heard: ...

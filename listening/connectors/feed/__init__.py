@@ -47,6 +47,7 @@ NOT_AN_ADDRESS: Final = gettext_noop("Give the address of the feed. It begins wi
 NOT_A_FEED: Final = gettext_noop(
     "There is no feed at this address, but a web page or something else. Look on the site for “RSS” or “feed”."
 )
+UNREADABLE: Final = gettext_noop("One entry of the feed could not be read. The others were.")
 EMPTY_ANSWER: Final = gettext_noop("The server answered with an empty page where a feed was expected.")
 
 
@@ -57,6 +58,8 @@ class Feed:
     label = gettext_noop("Feed")
     network = ""
     interval = 900.0
+    fastest = 300.0
+    slowest = 6 * 3600.0
 
     def describe(self, address: str) -> str:
         """Host and path. Raises ValueError with words for what is no web address."""
@@ -67,6 +70,9 @@ class Feed:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(NOT_AN_ADDRESS)
         return f"{parts.hostname.removeprefix('www.')}{parts.path.rstrip('/')}"
+
+    def discussion(self, item: Item) -> str:
+        return item.comments_url
 
     def poll(self, place: Place, cursor: Json, world: World) -> Heard:
         """News of a feed. Of entries that repeat an id in one document the first is taken. Raises a `Trouble`."""
@@ -95,7 +101,7 @@ class Feed:
             items=items,
             cursor=cursor,
             complete=not news["more"] and not gap,
-            set_aside=tuple(SetAside(reason, raw) for reason, raw in news["set_aside"]),
+            set_aside=tuple(SetAside(UNREADABLE, raw) for raw in news["set_aside"]),
             title=news.get("title", ""),
             moved_to=moved_to,
             wait=None if news["more"] else _wait(response, cursor, now),

@@ -48,7 +48,7 @@ def from_syndication(entry: Entry, feed: Entry, namespaces: dict[str, str]) -> d
         "author_url": author_url,
         "published_at": published,
         "language": _language(entry.get("language"), detail.get("language"), feed.get("language")),
-        "conversation_key": parent or key,
+        "conversation_key": _COMMENT.sub("", parent) or key,
         "in_reply_to": parent,
         "comments_url": _comments(entry),
         "media": _media(entry),
@@ -101,8 +101,9 @@ def mark(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=6).digest()).decode()
 
 
-def raw(entry: Any) -> str:
-    return json.dumps(entry, default=str, ensure_ascii=False)[:20_000]
+def raw(entry: Any, error: Exception) -> str:
+    """An entry that became no item, for whoever looks into it."""
+    return storable(f"{type(error).__name__}: {error}\n{json.dumps(entry, default=str, ensure_ascii=False)}"[:20_000])
 
 
 # ── the parts of an entry ───────────────────────────────────────────────────────────────────────────────────────────
@@ -152,12 +153,8 @@ def _parent(entry: Entry, link: str, namespaces: dict[str, str]) -> str:
     for prefix in (*prefixes, "thr"):
         reply = entry.get(f"{prefix}_in-reply-to")
         if isinstance(reply, dict) and (reply.get("ref") or reply.get("href")):
-            return _article(_fit(str(reply.get("ref") or reply.get("href"))))
-    return _article(link) if _COMMENT.search(link) else ""
-
-
-def _article(address: str) -> str:
-    return _COMMENT.sub("", address)
+            return _fit(str(reply.get("ref") or reply.get("href")))
+    return _COMMENT.sub("", link) if _COMMENT.search(link) else ""
 
 
 def _comments(entry: Entry) -> str:

@@ -53,7 +53,7 @@ def read(data: bytes, options: Json) -> Json:
     the last poll; `known`, the ids found stored among those asked for, None before asking; `most` entries to read.
 
     Gives `version` ("" means that it is no feed), `title`, `entries` (how many stand there), `known` (how many of them
-    were), `items`, `set_aside` ([reason, raw]), `marks`, `more` (there is more to read), and, when anything was parsed,
+    were), `items`, `set_aside` (raw entries), `marks`, `more` (there is more to read), and, when anything was parsed,
     `pace` and `skip` (hints for the next poll); or only `ask`: ids to look up, and to call again with."""
     quick_marks: list[str] = []
     try:
@@ -169,7 +169,7 @@ class _Finished:
     """A document of which every entry had to be read to know it."""
 
     def __init__(
-        self, version: str, feed: Json, items: list[Json | list[str]], data: bytes, marks: Sequence[str] = ()
+        self, version: str, feed: Json, items: list[Json | str], data: bytes, marks: Sequence[str] = ()
     ) -> None:
         self._version, self._feed, self._items, self._data = version, feed, items, data
         fitting = len(marks) == len(items)
@@ -208,17 +208,17 @@ def _parse(data: bytes, content_type: str, options: Json) -> Json:
     return result
 
 
-def _items(result: Json) -> list[Json | list[str]]:
+def _items(result: Json) -> list[Json | str]:
     namespaces = result.get("namespaces") or {}
     return [_attempt(entry, lambda e: from_syndication(e, result["feed"], namespaces)) for entry in result["entries"]]
 
 
-def _attempt(entry: Any, make: Callable[[Any], Json]) -> Json | list[str]:
-    """An item, or the pair [reason, raw] of one that can't be made: one bad entry never stops the others."""
+def _attempt(entry: Any, make: Callable[[Any], Json]) -> Json | str:
+    """An item, or the raw text of what can't be made one: one bad entry never stops the others."""
     try:
         return make(entry)
     except Exception as error:  # whatever a stranger's entry can bring about
-        return [f"{type(error).__name__}: {error}"[:300], raw(entry)]
+        return raw(entry, error)
 
 
 def _json_feed(data: bytes) -> Document:
@@ -236,13 +236,13 @@ def _json_feed(data: bytes) -> Document:
     return _Finished(version, {"title": feed.get("title"), "language": feed.get("language")}, items, b"")
 
 
-def _answer(version: str, feed: Json, items: list[Json | list[str]], data: bytes) -> Json:
+def _answer(version: str, feed: Json, items: list[Json | str], data: bytes) -> Json:
     title = feed.get("title")
     return {
         "version": version,
         "title": one_line(plain(title))[:300] if isinstance(title, str) else "",
         "items": [item for item in items if isinstance(item, dict)],
-        "set_aside": [item for item in items if isinstance(item, list)],
+        "set_aside": [item for item in items if isinstance(item, str)],
         "pace": _pace(feed),
         "skip": _skipped(data),
     }

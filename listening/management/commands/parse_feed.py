@@ -38,8 +38,8 @@ class Command(BaseCommand):
             self.stdout.write(
                 _line(item) if options["json"] else f"{item.published_at}  {item.title or item.text[:80]}"
             )
-        for reason, _ in news["set_aside"]:
-            self.stderr.write(f"One entry could not be read: {reason}")
+        for raw in news["set_aside"]:
+            self.stderr.write(f"{feed.UNREADABLE} {raw.splitlines()[0]}")
 
 
 def _is_url(place: str) -> bool:
