@@ -35,7 +35,7 @@ def database_urls(owner: str, passwords: dict[str, str]) -> dict[str, str]:
     server = parts.netloc.rpartition("@")[2]
     database = parts.path.lstrip("/")
     others = {
-        login: parts._replace(netloc=f"{database}_{login}:{quote(passwords[login])}@{server}").geturl()
+        login: parts._replace(netloc=f"{database}_{login}:{quote(passwords[login], safe='')}@{server}").geturl()
         for login in passwords
     }
     return {"owner": owner, **others}
@@ -178,15 +178,19 @@ class Services:
         raise ServiceError(f"Another process holds {self.data} but its servers do not start.")
 
 
-def keeper(data: Path) -> int | None:
-    """The pid of the process that keeps the servers of this folder, None when nobody does."""
+def held(data: Path) -> bool:
+    """Whether a process keeps the servers of this folder, or is starting or stopping them."""
     if not data.exists():
-        return None
+        return False
     lock = notes.hold(data / "services.lock")
     if lock:
         lock.close()
-        return None
-    pid = notes.read(data / NOTE).get("pid")
+    return lock is None
+
+
+def keeper(data: Path) -> int | None:
+    """The pid of the process that keeps the servers of this folder, None when they don't run."""
+    pid = notes.read(data / NOTE).get("pid") if held(data) else None
     return int(pid) if pid else None
 
 
@@ -245,7 +249,7 @@ def stop(data: Path) -> None:
         return
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + 2 * STOP_SECONDS
-    while keeper(data) is not None or (data / NOTE).exists():
+    while held(data):
         if time.monotonic() > end:
             raise ServiceError(f"Process {pid} does not stop.")
         time.sleep(0.05)
