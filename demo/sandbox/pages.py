@@ -22,6 +22,11 @@ from .words import LANGUAGES, choose
 HERE = Path(__file__).resolve().parent
 CONTENT = HERE.parent / "content.json"
 SHOWN = 40
+PLAIN = (
+    *("title", "skip", "tape", "tape_more", "subtitle", "back", "other_language", "as", "publish"),
+    *("troubles", "troubles_more", "set", "clear"),
+)
+"""Words that stand in the page as they are."""
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -30,7 +35,7 @@ POLICY = (
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer a form names no origin, and is refused
 }
 
 
@@ -123,26 +128,7 @@ class View:
     def page(self, status: int = 200, problem: str = "") -> Reply:
         words, parent = self.words, self._post(self._asked("to"))
         other = LANGUAGES[1 - LANGUAGES.index(words.language)]
-        parts: dict[str, str] = {
-            key: escape(words[key])
-            for key in [
-                "title",
-                "skip",
-                "tape",
-                "tape_more",
-                "subtitle",
-                "back",
-                "other_language",
-                "as",
-                "publish",
-                "troubles",
-                "troubles_more",
-                "set",
-                "keys",
-                "keys_more",
-                "clear",
-            ]
-        }
+        parts = {key: escape(words[key]) for key in PLAIN}
         parts |= {
             "language": words.language,
             "other_language_code": other,
@@ -161,6 +147,8 @@ class View:
             "trip": self._trip(),
             "trip_title": escape(words["trip"]),
             "trouble_list": self._troubles(),
+            "keys": escape(words["keys" if self.store.keys else "no_keys"]),
+            "keys_more": escape(words["keys_more" if self.store.keys else "no_keys_more"]),
             "keys_value": "0" if self.store.keys else "1",
             "keys_button": escape(words["keys_off" if self.store.keys else "keys_on"]),
         }

@@ -99,10 +99,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "did_other": ("misbehaved", "si è comportata male"),
     "did_again": ("knew the key: nothing published twice", "conosceva la chiave: niente di doppio"),
     "set": ("Set", "Imposta"),
-    "keys": ("Honours idempotency keys", "Riconosce le chiavi di invio"),
+    "keys": ("Keys are honoured", "Le chiavi sono riconosciute"),
     "keys_more": (
-        "as Mastodon does; without, an answer sent again would be published twice",
-        "come fa Mastodon; senza, una risposta rispedita uscirebbe due volte",
+        "As on Mastodon: an answer that is sent again with its key is not published twice.",
+        "Come su Mastodon: una risposta rispedita con la sua chiave non esce due volte.",
+    ),
+    "no_keys": ("Keys are ignored", "Le chiavi sono ignorate"),
+    "no_keys_more": (
+        "As on GoToSocial: whoever sends again without looking publishes twice.",
+        "Come su GoToSocial: chi rispedisce senza guardare pubblica due volte.",
     ),
     "keys_off": ("Ignore the keys", "Ignora le chiavi"),
     "keys_on": ("Honour the keys", "Riconosci le chiavi"),
