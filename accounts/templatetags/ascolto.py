@@ -239,9 +239,10 @@ def event_words(event: Any) -> SafeString:
 @register.simple_tag
 def act(url: str, effect: str = "stay") -> SafeString:
     """Attributes of a form that changes a conversation. Without script it posts and the whole page comes back; with it,
-    `stay` redraws all but what is being written, `leave` changes the conversation itself (closed, snoozed, sent)."""
-    target = "#conversation" if effect == "leave" else "this"
-    swap = "outerHTML" if effect == "leave" else "none"
+    `stay` redraws all but what is being written, `redraw` that too (a reply went out or came back), and `leave` shows
+    whatever conversation the answer holds (the next one, after closing)."""
+    target = "this" if effect == "stay" else "#conversation"
+    swap = "none" if effect == "stay" else "outerHTML"
     regions = "#list:morph,#queues:morph,#live:morph,#toast,#contact:morph"
     if effect == "stay":
         regions += ",#conv-head:morph,#timeline:morph"
@@ -265,7 +266,7 @@ def act_on(context: template.Context, name: str, effect: str = "stay") -> SafeSt
 @register.simple_tag(takes_context=True)
 def act_on_reply(context: template.Context, name: str, reply: Any) -> SafeString:
     place = [context["brand"].slug, context["queue"], context["thread"].pk, reply.pk]
-    return act(reverse(name, args=place), "leave")
+    return act(reverse(name, args=place), "redraw")
 
 
 @register.simple_tag(takes_context=True)

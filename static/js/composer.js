@@ -163,7 +163,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
-  const sent = event.target;
+  const sent = event.detail.requestConfig.elt; // the event comes from what took the form’s place
   if (!event.detail.successful) return;
   if (sent.id === "reply") localStorage.removeItem(place(sent.dataset.thread));
   if (sent.matches?.("[data-clears]")) sent.reset();

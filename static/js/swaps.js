@@ -26,8 +26,6 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const title = document.getElementById("conv-title");
   const writing = event.detail.requestConfig?.elt?.id === "reply"; // a refused reply: stay with the text
   if (title && !writing) title.focus({ preventScroll: true });
-  const heading = document.querySelector("#conv-title, #list-title");
-  if (heading) document.title = document.title.replace(/^[^·]*/, `${heading.textContent.trim()} `);
 });
 
 for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
