@@ -11,10 +11,27 @@ from conversations.models import Spell
 from conversations.reports.figures import DEFINITIONS, met
 from conversations.reports.response_times import CLOCKS, HOURS, Selection, Waited, spells_of
 
-COLUMNS = (
-    "spell,thread,brand,source,network,first,started_at_author,started_at_team,ended_at,outcome,reason,answered_by,"
-    "calendar_seconds,business_seconds,author_calendar_seconds,author_business_seconds,due_at,met,left_out"
-).split(",")
+COLUMNS = [
+    "spell",
+    "thread",
+    "brand",
+    "source",
+    "network",
+    "first",
+    "started_at_author",
+    "started_at_team",
+    "ended_at",
+    "outcome",
+    "reason",
+    "answered_by",
+    "calendar_seconds",
+    "business_seconds",
+    "author_calendar_seconds",
+    "author_business_seconds",
+    "due_at",
+    "met",
+    "left_out",
+]
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\W*[=+\-@＝＋－＠])|^(?=[\t\r])")
 """Where a spreadsheet would begin to read a formula: at the start of a cell, or behind what another one takes for a
 separator, however much that is no word stands before the sign."""
@@ -24,11 +41,14 @@ NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 def to_csv(selection: Selection) -> str:
     """The whole file, in the order in which the spells began; its columns are in docs/metrics.md."""
     waited = Waited(selection.brand, selection.now)
-    spells = spells_of(selection).select_related("source", "thread", "answered_by__reply").order_by("team_started_at", "id")
+    spells = (
+        spells_of(selection).select_related("source", "thread", "answered_by__reply").order_by("team_started_at", "id")
+    )
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([safe(cell) for cell in _row(spell, selection, waited)] for spell in spells)
+    for spell in spells.order_by("team_started_at", "id"):
+        writer.writerow([safe(cell) for cell in _row(spell, selection, waited)])
     return file.getvalue()
 
 

@@ -1,6 +1,6 @@
 """Response times of one brand: which spells are meant, and what PostgreSQL computes of them (docs/metrics.md).
 
-The only place where the reports ask the database. Every figure comes from spells, under exactly the selection of the page.
+The only place where the reports ask the database. Every figure comes from spells, under exactly the page's selection.
 """
 
 from __future__ import annotations
@@ -145,12 +145,13 @@ def report(selection: Selection) -> Report:
         cursor.execute(FIGURES.format(seconds=selection.seconds), _parameters(selection))
         found = {(period, source, week): _figures(*rest) for period, source, week, *rest in cursor.fetchall()}
     nothing = Figures()
+    earlier = [found.get((period, None, None), nothing) for period in ("before", "else")]
     return Report(
         now=found.get(("now", None, None), nothing),
         before=found.get(("before", None, None), nothing),
         by_source={source: row for (period, source, _), row in found.items() if period == "now" and source},
         by_week={week: row for (period, _, week), row in found.items() if period == "now" and week},
-        waiting_earlier=sum(found[place].open for place in (("before", None, None), ("else", None, None)) if place in found),
+        waiting_earlier=sum(row.open for row in earlier),
     )
 
 
