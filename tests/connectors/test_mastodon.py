@@ -312,6 +312,19 @@ def test_a_page_that_fails_keeps_the_good_ones_and_the_place() -> None:
     )
 
 
+def test_a_context_that_never_comes_does_not_hold_up_the_list() -> None:
+    """A reply whose conversation can't be had is tried twice, then stands alone."""
+    page = [good(1003), good(1002, in_reply_to_id="77"), good(1001)]
+    with replaying([{"get": TIMELINE, "json": page}]) as (base, _), line_to(urlsplit(base).port or 0) as line:
+        line.cut, line.method = "before", b"GET /api/v1/statuses/1002/context"
+        place = replace(TAG, base_url=line.url)
+        first = MASTODON.poll(place, {}, world(line.url))
+        second = MASTODON.poll(place, first.cursor, world(line.url))
+    assert (len(first.items), first.complete) == (1, False)
+    assert (len(second.items), second.complete) == (3, True)
+    assert second.items[1].conversation_key == second.items[1].external_id
+
+
 def test_token_goes_nowhere_but_to_its_own_server() -> None:
     """A `Link` to another host is followed on our own."""
     links = {"Link": '<http://127.0.0.1:9/steal?max_id=1001>; rel="next"'}
@@ -422,9 +435,12 @@ def test_question_heard_and_answered_once(sandbox: Sandbox) -> None:
     assert answer(speaker, item, "key-1") == receipt
     assert [post["text"] for post in sandbox.published()] == ["@gemma Te ne mandiamo uno — Marta"]
     assert found(speaker, item) == receipt
-    watched = MASTODON.poll(
-        Place(f"context:{item.external_id}", sandbox.url, speaker.token, "101"), {}, world(sandbox.url)
-    )
+    place = Place(MASTODON.discussion(item), sandbox.url, speaker.token, "101")
+    watched = MASTODON.poll(place, {}, world(sandbox.url))
+    elsewhere = replace(item, remote={"id": "9", "instance": "https://altrove.example"})
+    for address in (MASTODON.discussion(elsewhere), f"context:{item.external_id}", f"context:{item.remote['id']}"):
+        same = MASTODON.poll(replace(place, address=address), {}, world(sandbox.url))
+        assert same.items == watched.items
     ours = watched.items[-1]
     assert (ours.external_id, ours.ours, ours.in_reply_to) == (receipt.remote_id, True, item.external_id)
     assert ours.conversation_key == item.conversation_key == item.external_id
@@ -542,6 +558,13 @@ def test_another_answer_of_ours_under_the_same_message_needs_a_person(sandbox: S
         found(speaker, item)
     sandbox.say("nivalta", "@gemma@piazzetta.example  Te ne mandiamo\nuno — Marta", item.remote["id"])
     assert found(speaker, item)
+
+
+def test_the_same_words_to_somebody_else_are_no_trace(sandbox: Sandbox) -> None:
+    speaker, first = speaker_at(sandbox.url), question(sandbox)
+    second = question(sandbox, "@nivalta anche il mio")
+    answer(speaker, first, "key-1")
+    assert found(speaker, second) is None
 
 
 def test_answer_under_nothing_is_not_called_sent(sandbox: Sandbox) -> None:

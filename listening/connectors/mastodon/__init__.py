@@ -19,7 +19,7 @@ from datetime import datetime
 
 from ..contract import Broken, Heard, Identity, Item, Json, Place, Receipt, Speaker, World, gettext_noop
 from . import voice
-from .ear import Catch, Conversations, poll_context, poll_mentions, poll_search, poll_tag
+from .ear import Catch, Conversations, context_of, poll_context, poll_mentions, poll_search, poll_tag
 from .server import NOT_DATA, server_at
 from .statuses import UnreadableError
 
@@ -45,7 +45,7 @@ class Mastodon:
         raise ValueError(BAD_ADDRESS)
 
     def discussion(self, item: Item) -> str:
-        return f"context:{item.remote.get('id') or item.external_id}"
+        return context_of(item)
 
     def poll(self, place: Place, cursor: Json, world: World) -> Heard:
         """What is new at an address. Raises a `Trouble`, or ValueError for an address that is not ours."""

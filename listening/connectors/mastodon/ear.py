@@ -49,6 +49,8 @@ class Conversations:
     """Places statuses in their conversations: its key is the uri of the oldest ancestor the server shows."""
 
     server: Server
+    given_up: set[str] = field(default_factory=set)
+    """Local ids whose context did not come in an earlier poll: one that never comes must not hold up the list."""
     uris: dict[str, str] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
 
@@ -77,9 +79,14 @@ class Conversations:
         return root
 
     def _ask(self, local: str) -> str:
+        if local in self.given_up:
+            return ""
         try:
             context = self.server.object(f"/api/v1/statuses/{quote(local, safe='')}/context")
-        except (Throttled, Unreachable):
+        except Throttled:
+            raise
+        except Unreachable:
+            self.given_up.add(local)
             raise
         except Trouble:
             return ""  # a conversation the server keeps to itself: the message stands alone
@@ -148,6 +155,7 @@ def _poll_list(path: str, base_params: Params, catch: Catch, cursor: Json, now: 
 
     walk = Walk(fetch, catch.take, catch.stored, spent=lambda: server.calls >= CALLS)
     wait: float | None = None
+    catch.conversations.given_up = set(cursor.pop("given_up", []))
     try:
         complete = walk.read(cursor)
         if complete and _reread_due(cursor, now) and not walk.spent():
@@ -157,6 +165,7 @@ def _poll_list(path: str, base_params: Params, catch: Catch, cursor: Json, now: 
         if not walk.pages:
             raise
         complete, wait = False, trouble.wait  # what was read stays; the cursor stands before what was not
+        cursor |= {"given_up": sorted(catch.conversations.given_up)}
     return _heard(catch, cursor, complete, wait, walk.pages)
 
 
@@ -241,14 +250,21 @@ def _is_gone(server: Server, local: str) -> bool:
     return False
 
 
+def context_of(item: Item) -> str:
+    """The address of an item's conversation: its id on the server that told us, and the one it has everywhere."""
+    return f"context:{item.remote.get('instance', '')}#{item.remote.get('id', '')} {item.external_id}"
+
+
 def _local_id(server: Server, target: str) -> str:
-    """The local id of a status given by local id, or by its uri. Raises `Gone` where the server can't find it."""
-    if not target.startswith(("http://", "https://")):
-        return target.removeprefix(f"{server.base}#")
-    base, _, local = target.partition("#")
-    if base == server.base and local:
-        return local
-    if found := resolve(server, target):
+    """The local id of a status given by `context_of`, or by local id or uri alone. Raises `Gone` where the server can't
+    find it."""
+    for name in target.split():
+        base, known, local = name.partition("#")
+        if known and base == server.base and local:
+            return local
+        if not name.startswith(("http://", "https://")):
+            return name
+    if found := resolve(server, target.split()[-1]):
         return found
     raise Gone(NOT_THERE, details=target)
 

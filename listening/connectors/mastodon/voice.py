@@ -281,11 +281,14 @@ def look(server: Server, account_id: str, payload: Json, since: datetime) -> Rec
         for status in [*_below(server, parent), *_own_statuses(server, account_id, since)]
         if (status.get("account") or {}).get("id") == account_id and _written(status) >= since
     }.values()
-    under = [each for each in ours if each.get("in_reply_to_id") == parent]
     same = [each for each in ours if _normal(plain(str(each.get("content")))) == _normal(payload["status"])]
-    exact = [each for each in same if each in under]
+    exact = [each for each in same if each.get("in_reply_to_id") == parent]
     if len(exact) == 1:
         return _receipt(exact[0], server.base)
-    if exact or same or under:
-        raise Ambiguous(SEVERAL if exact else ASTRAY if same else DIFFERS)
+    if exact:
+        raise Ambiguous(SEVERAL)
+    if any(each.get("in_reply_to_id") is None for each in same):
+        raise Ambiguous(ASTRAY)
+    if any(each.get("in_reply_to_id") == parent for each in ours):
+        raise Ambiguous(DIFFERS)
     return None
