@@ -38,7 +38,7 @@ def process() -> str:
 def noted(file: str) -> dict[str, Any]:
     """The notes that the embedded servers leave in the data folder; empty before they ran."""
     try:
-        return json.loads((data_dir() / file).read_text())
+        return dict(json.loads((data_dir() / file).read_text()))
     except (FileNotFoundError, PermissionError):
         return {}
 

@@ -1,4 +1,4 @@
-"""Settings. Everything that differs between installations comes from the environment (docs/operating.md has the table)."""
+"""Settings. What differs between installations comes from the environment (docs/operating.md has the table)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ CREDENTIAL_KEYS = environment.secret("ASCOLTO_CREDENTIAL_KEYS", "credential_keys
 ALLOWED_HOSTS = environment.words("ASCOLTO_HOSTS") or ["127.0.0.1", "localhost", "[::1]", "testserver"]
 CSRF_TRUSTED_ORIGINS = environment.words("ASCOLTO_ORIGINS")
 PROCESS = environment.process()
+PUBLIC_URL = (os.environ.get("ASCOLTO_URL") or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}").rstrip("/")
 
 # ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -87,6 +88,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "UserAttributeSimilarityValidator")
 ]
 LOGIN_URL = "log-in"
+PASSWORD_RESET_TIMEOUT = 3600
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 AXES_FAILURE_LIMIT = 5

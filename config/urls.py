@@ -1,9 +1,10 @@
-"""Every URL of the product, each with its sign: the capability it needs and the methods it answers (accounts/doors.py)."""
+"""Every URL of the product, each with its sign: the capability it needs, the methods it answers (accounts/doors.py)."""
 
 from functools import partial
 
 from accounts.authority import Can
 from accounts.doors import door
+from accounts.passwords import SetPassword
 from accounts.views import preferences, sessions
 from conversations.views import consulting, inbox, live, moves, reports, writing
 from conversations.views.frame import frame
@@ -17,6 +18,9 @@ urlpatterns = [
     door("", sessions.home, can=Can.BE_THEMSELVES, name="home"),
     door("login/", sessions.LogIn.as_view(), can=Can.BE_ANYONE, name="log-in", methods="GET POST"),
     door("logout/", sessions.log_out, can=Can.BE_ANYONE, name="log-out", methods="POST"),
+    door(
+        "password/<uidb64>/<token>/", SetPassword.as_view(), can=Can.BE_ANYONE, name="set-password", methods="GET POST"
+    ),
     door("me/", preferences.preferences, can=Can.BE_THEMSELVES, name="preferences", methods="GET POST"),
     door("healthz", live.healthz, can=Can.BE_ANYONE, name="healthz"),
     door("readyz", live.readyz, can=Can.BE_ANYONE, name="readyz"),
@@ -33,10 +37,22 @@ urlpatterns = [
     door(THREAD + "draft/", writing.draft, can=Can.REPLY, name="thread-draft", methods="POST"),
     door(THREAD + "reply/", writing.reply, can=Can.REPLY, name="thread-reply", methods="POST"),
     door(THREAD + "reply/<int:reply_id>/undo/", writing.reply_undo, can=Can.REPLY, name="reply-undo", methods="POST"),
-    door(THREAD + "reply/<int:reply_id>/decision/", writing.reply_decide, can=Can.REPLY, name="reply-decide", methods="POST"),
+    door(
+        THREAD + "reply/<int:reply_id>/decision/",
+        writing.reply_decide,
+        can=Can.REPLY,
+        name="reply-decide",
+        methods="POST",
+    ),
     door(THREAD + "answered-there/", writing.answered, can=Can.REPLY, name="thread-answered", methods="POST"),
     door(THREAD + "notes/", writing.note, can=Can.WRITE_NOTES, name="thread-note", methods="POST"),
-    door(THREAD + "advice/<int:advice_id>/", writing.advice_decide, can=Can.DECIDE_ADVICE, name="advice-decide", methods="POST"),
+    door(
+        THREAD + "advice/<int:advice_id>/",
+        writing.advice_decide,
+        can=Can.DECIDE_ADVICE,
+        name="advice-decide",
+        methods="POST",
+    ),
     # ── reports and sources ──
     door("b/<slug:brand>/reports/", reports.report, can=Can.READ_REPORTS, name="reports"),
     door("b/<slug:brand>/reports/spells.csv", reports.csv, can=Can.READ_REPORTS, name="report-csv"),
@@ -46,7 +62,13 @@ urlpatterns = [
     # ── consultants: their own area ──
     door("consult/<slug:brand>/", consulting.threads, can=Can.CONSULT, name="consult-threads"),
     door("consult/<slug:brand>/t/<int:pk>/", consulting.thread, can=Can.CONSULT, name="consult-thread"),
-    door("consult/<slug:brand>/t/<int:pk>/advice/", consulting.advise, can=Can.ADVISE, name="consult-advise", methods="POST"),
+    door(
+        "consult/<slug:brand>/t/<int:pk>/advice/",
+        consulting.advise,
+        can=Can.ADVISE,
+        name="consult-advise",
+        methods="POST",
+    ),
 ]
 
 handler404 = "accounts.views.sessions.not_found"

@@ -130,10 +130,12 @@ def _open(mention: Mention, scope: str, contact: Contact, now: datetime) -> Thre
 
 
 def _account_for(mention: Mention) -> Account | None:
-    """The identity that would answer: the only one of the brand on that network; if there are several, a person chooses."""
+    """The identity that would answer: the brand's only one on that network; of several, a person chooses."""
     if not voice.can_speak(mention.item.network):
         return None
-    accounts = Account.objects.filter(brand_id=mention.brand_id, kind=mention.item.network, state=Account.State.ACTIVE)[:2]
+    accounts = Account.objects.filter(brand_id=mention.brand_id, kind=mention.item.network, state=Account.State.ACTIVE)[
+        :2
+    ]
     return accounts[0] if len(accounts) == 1 else None
 
 
@@ -163,7 +165,9 @@ def _wake(thread: Thread, message: Message, item: Item, now: datetime) -> None:
     if thread.state != Thread.State.OPEN:
         Event.objects.create(thread=thread, at=now, kind="reopened_by_message")
         lifecycle.open_again(thread)
-    later_answer = thread.messages.filter(direction=Message.Direction.OUTBOUND, at__gt=message.at, removed_at=None).exists()
+    later_answer = thread.messages.filter(
+        direction=Message.Direction.OUTBOUND, at__gt=message.at, removed_at=None
+    ).exists()
     if thread.waiting_since is None and not later_answer:
         spells.begin(thread, message)
     thread.version += 1
@@ -238,7 +242,9 @@ def _removed(item: Item, now: datetime) -> None:
         thread.version += 1
         Event.objects.create(thread=thread, at=now, kind="removed_at_source", data={"message": message.pk})
         if message.direction == Message.Direction.INBOUND and thread.waiting_since is not None:
-            waiting = thread.messages.filter(direction=Message.Direction.INBOUND, removed_at=None, team_at__gte=thread.waiting_since)
+            waiting = thread.messages.filter(
+                direction=Message.Direction.INBOUND, removed_at=None, team_at__gte=thread.waiting_since
+            )
             if not waiting.exists():
                 lifecycle.withdraw(thread, now)
         if message.at == thread.last_inbound_at:

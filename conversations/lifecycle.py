@@ -1,7 +1,7 @@
 """The states of a thread and the moves between them: open, snoozed, closed with a reason.
 
-A move is a guard, one conditional update, one event, in one transaction. 'Waiting' is no state: it follows from the spell,
-and no move here stops its clock but closing, which is a decision with a reason.
+A move is a guard, one conditional update, one event, in one transaction. 'Waiting' is no state: it follows from the
+spell, and no move here stops its clock but closing, which is a decision with a reason.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def reopen(thread: Thread, person: Person, now: datetime) -> Event:
 def wake_snoozed(now: datetime) -> int:
     """Threads whose moment has come are open again; gives how many. Called by the clock."""
     with transaction.atomic():
-        due = list(Thread.objects.select_for_update(skip_locked=True).filter(state=State.SNOOZED, snoozed_until__lte=now)[:500])
+        due = list(
+            Thread.objects.select_for_update(skip_locked=True).filter(state=State.SNOOZED, snoozed_until__lte=now)[:500]
+        )
         for thread in due:
             open_again(thread)
             thread.save()
@@ -112,8 +114,8 @@ KEPT = ("state", "end_reason", "snoozed_until", "owner_id")
 
 
 def undo(event: Event, person: Person, now: datetime) -> Event:
-    """Takes one's own last move on a thread back: the thread stands as before, with an event that says so. Raises `Stale`
-    when something else happened since."""
+    """Takes one's own last move on a thread back: it stands as before, with an event that says so. Raises `Stale` when
+    something else happened since."""
     demand(person, Can.TRIAGE)
     thread = locked(event.thread)
     later = thread.events.filter(Q(at__gt=event.at) | Q(at=event.at, pk__gt=event.pk), data__has_key="before").exists()
@@ -122,7 +124,11 @@ def undo(event: Event, person: Person, now: datetime) -> Event:
     before = snapshot(thread)
     if thread.state == State.CLOSED and event.data["before"]["state"] != State.CLOSED:
         spells.resume(thread)
-    elif thread.state != State.CLOSED and event.data["before"]["state"] == State.CLOSED and thread.waiting_since is not None:
+    elif (
+        thread.state != State.CLOSED
+        and event.data["before"]["state"] == State.CLOSED
+        and thread.waiting_since is not None
+    ):
         reason = event.data["before"]["end_reason"]
         spells.end(thread, OUTCOMES.get(EndReason(reason), Spell.Outcome.NO_REPLY_NEEDED), now, reason=reason)
     for name, value in event.data["before"].items():

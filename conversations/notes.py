@@ -45,7 +45,7 @@ def advise(
     quote: str,
     now: datetime,
 ) -> Advice:
-    """A consultant's advice on a message, inside a running engagement. `quote`: the words it is about, out of the message."""
+    """A consultant's advice on a message, inside a running engagement. `quote`: the words it is about."""
     demand(author, Can.ADVISE)
     if not engagement.runs_at(now) or message.thread_id != thread.pk:
         raise Refusal("Your engagement has ended: nothing can be added any more.")
@@ -83,7 +83,9 @@ def decide(advice: Advice, taken: bool, person: Person, reason: str, now: dateti
     if not changed:
         raise Refusal("A colleague has already decided this.")
     advice.refresh_from_db()
-    Event.objects.create(thread=advice.thread, at=now, person=person, kind=f"advice_{state}", data={"advice": advice.pk})
+    Event.objects.create(
+        thread=advice.thread, at=now, person=person, kind=f"advice_{state}", data={"advice": advice.pk}
+    )
     audit.record(person.pk, f"advice.{state}", advice, now, thread=advice.thread_id)
     live.touch(advice.thread.brand_id)
     return advice

@@ -43,7 +43,11 @@ def page(brand: Brand, person: Person, queue: str, after: str = "") -> Page:
     """Fifty threads of a queue, from the place that the page before named."""
     by_due = queue in BY_DUE
     threads = _shown(in_queue(brand, person, queue), person)
-    threads = threads.order_by(F("due_at").asc(nulls_last=True), "id") if by_due else threads.order_by("-last_message_at", "-id")
+    threads = (
+        threads.order_by(F("due_at").asc(nulls_last=True), "id")
+        if by_due
+        else threads.order_by("-last_message_at", "-id")
+    )
     if after:
         threads = threads.filter(_behind(after, by_due))
     rows = list(threads[: PAGE + 1])
@@ -63,7 +67,9 @@ def _shown(threads: QuerySet[Thread], person: Person) -> QuerySet[Thread]:
     read = ThreadRead.objects.filter(thread=OuterRef("pk"), person_id=person.pk, version__gte=OuterRef("version"))
     answered = Spell.objects.filter(thread=OuterRef("pk"), outcome=Spell.Outcome.ANSWERED).order_by("-number")
     target = Spell.objects.filter(thread=OuterRef("pk"), outcome=Spell.Outcome.OPEN)
-    return threads.select_related("contact", "owner__person").annotate(
+    return threads.select_related(
+        "contact", "owner__person"
+    ).annotate(  # type: ignore[no-redef]
         label_list=ArraySubquery(labels.values(data=JSONObject(name="name", colour="colour", pk="pk"))),
         unread=~Exists(read),
         answered_seconds=Subquery(answered.values("team_business_seconds")[:1]),
@@ -97,13 +103,19 @@ def counts(brand: Brand, person: Person, now: datetime) -> Counts:
             """
             WITH tally AS (SELECT queue, owner_id, sum(delta) AS n FROM conversations_queuetally
                            WHERE brand_id = %(brand)s GROUP BY queue, owner_id),
-                 health AS (SELECT count(*) FILTER (WHERE failures > 0) AS ill, count(*) AS n, max(last_success_at) AS last
-                            FROM listening_source WHERE brand_id = %(brand)s AND state = 'active' AND warm_until IS NULL)
-            SELECT coalesce(sum(n) FILTER (WHERE queue = 'triage'), 0), coalesce(sum(n) FILTER (WHERE owner_id = %(me)s AND queue <> 'closed'), 0),
-                   coalesce(sum(n) FILTER (WHERE queue = 'waiting'), 0), coalesce(sum(n) FILTER (WHERE queue = 'snoozed'), 0),
+                 health AS (SELECT count(*) FILTER (WHERE failures > 0) AS ill, count(*) AS n,
+                                   max(last_success_at) AS last
+                            FROM listening_source
+                            WHERE brand_id = %(brand)s AND state = 'active' AND warm_until IS NULL)
+            SELECT coalesce(sum(n) FILTER (WHERE queue = 'triage'), 0),
+                   coalesce(sum(n) FILTER (WHERE owner_id = %(me)s AND queue <> 'closed'), 0),
+                   coalesce(sum(n) FILTER (WHERE queue = 'waiting'), 0),
+                   coalesce(sum(n) FILTER (WHERE queue = 'snoozed'), 0),
                    coalesce(sum(n) FILTER (WHERE queue = 'closed'), 0), coalesce(sum(n), 0),
-                   EXISTS (SELECT 1 FROM conversations_thread WHERE brand_id = %(brand)s AND queue = 'triage' AND due_at < %(now)s),
-                   EXISTS (SELECT 1 FROM conversations_thread WHERE brand_id = %(brand)s AND owner_id = %(me)s AND state <> 'closed' AND due_at < %(now)s),
+                   EXISTS (SELECT 1 FROM conversations_thread
+                           WHERE brand_id = %(brand)s AND queue = 'triage' AND due_at < %(now)s),
+                   EXISTS (SELECT 1 FROM conversations_thread
+                           WHERE brand_id = %(brand)s AND owner_id = %(me)s AND state <> 'closed' AND due_at < %(now)s),
                    (SELECT ill FROM health), (SELECT last FROM health), (SELECT n > 0 FROM health)
             FROM tally
             """,
@@ -120,7 +132,7 @@ def counts(brand: Brand, person: Person, now: datetime) -> Counts:
 
 
 def grouped(threads: list[Thread], queue: str, now: datetime, midnight: datetime) -> list[dict[str, Any]]:
-    """Rows under their headings: overdue, within an hour, today, later, no deadline. `midnight`: the end of the reader's day."""
+    """Rows under their headings: overdue, within an hour, today (until `midnight` of the reader), later, none."""
     if queue not in BY_DUE:
         return [{"key": "", "threads": threads}] if threads else []
     groups: dict[str, list[Thread]] = {}
@@ -143,7 +155,11 @@ def next_in_queue(thread: Thread, person: Person, queue: str) -> int | None:
     """The thread behind this one in the queue, so that closing goes on to the next; None at the end."""
     behind = in_queue(thread.brand, person, queue).exclude(pk=thread.pk)
     by_due = queue in BY_DUE
-    ordered = behind.order_by(F("due_at").asc(nulls_last=True), "id") if by_due else behind.order_by("-last_message_at", "-id")
+    ordered = (
+        behind.order_by(F("due_at").asc(nulls_last=True), "id")
+        if by_due
+        else behind.order_by("-last_message_at", "-id")
+    )
     return ordered.filter(_behind(_mark(thread, by_due), by_due)).values_list("pk", flat=True).first()
 
 
@@ -156,7 +172,8 @@ def fold_tally() -> int:
                              SELECT ctid FROM conversations_queuetally ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED))
                          RETURNING brand_id, queue, owner_id, delta)
             INSERT INTO conversations_queuetally (brand_id, queue, owner_id, delta)
-            SELECT brand_id, queue, owner_id, sum(delta) FROM old GROUP BY brand_id, queue, owner_id HAVING sum(delta) <> 0
+            SELECT brand_id, queue, owner_id, sum(delta) FROM old
+            GROUP BY brand_id, queue, owner_id HAVING sum(delta) <> 0
             """
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

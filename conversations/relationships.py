@@ -29,7 +29,7 @@ def contact_of(item: Item, source: Source, now: datetime) -> Contact:
 
 
 def _identity(item: Item, source: Source) -> tuple[str, str, str, str]:
-    """(network, lasting id, name, kind). Feeds name nobody lastingly: an outlet is its source, a commenter their name there."""
+    """(network, lasting id, name, kind). Feeds name nobody lastingly: an outlet is its source, a commenter a name."""
     if item.author_id:
         name = item.author_name or item.author_handle or item.author_id
         return item.network, item.author_id[:500], name[:300], Contact.Kind.PERSON

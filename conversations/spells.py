@@ -1,7 +1,7 @@
 """Waiting spells: begun by the earliest unanswered inbound, ended once, measured by two clocks (docs/metrics.md).
 
-The only module that writes a spell. The thread carries a copy of the open one (`waiting_since`, `due_at`), so that a list
-needs no second look.
+The only module that writes a spell. The thread carries a copy of the open one (`waiting_since`, `due_at`), so that a
+list needs no second look.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def begin(thread: Thread, message: Message) -> Spell:
 
 def _calendar_in_force(brand_id: int, at: datetime) -> CalendarVersion:
     versions = CalendarVersion.objects.filter(brand_id=brand_id)
-    found = versions.filter(valid_from__lte=at).order_by("-valid_from").first() or versions.order_by("valid_from").first()
+    found = (
+        versions.filter(valid_from__lte=at).order_by("-valid_from").first() or versions.order_by("valid_from").first()
+    )
     if found is None:
         raise NoTarget("This brand has no working hours yet. Make them with manage.py setup.")
     return found
@@ -52,7 +54,9 @@ def _calendar_in_force(brand_id: int, at: datetime) -> CalendarVersion:
 
 def _target_in_force(brand_id: int, at: datetime) -> TargetVersion:
     versions = TargetVersion.objects.filter(brand_id=brand_id)
-    found = versions.filter(valid_from__lte=at).order_by("-valid_from").first() or versions.order_by("valid_from").first()
+    found = (
+        versions.filter(valid_from__lte=at).order_by("-valid_from").first() or versions.order_by("valid_from").first()
+    )
     if found is None:
         raise NoTarget("This brand has no response target yet. Make one with manage.py setup.")
     return found
@@ -93,13 +97,19 @@ def recompute_due(thread: Thread, person_id: int | None, now: datetime) -> None:
     if spell is None or (new := due(spell)) == spell.due_at:
         return
     Event.objects.create(
-        thread=thread, at=now, person_id=person_id, kind="due_moved", data={"from": spell.due_at.isoformat(), "to": new.isoformat()}
+        thread=thread,
+        at=now,
+        person_id=person_id,
+        kind="due_moved",
+        data={"from": spell.due_at.isoformat(), "to": new.isoformat()},
     )
     spell.due_at = thread.due_at = new
     spell.save(update_fields=["due_at"])
 
 
-def end(thread: Thread, outcome: str, at: datetime, *, answered_by: Message | None = None, reason: str = "") -> Spell | None:
+def end(
+    thread: Thread, outcome: str, at: datetime, *, answered_by: Message | None = None, reason: str = ""
+) -> Spell | None:
     """Ends the open spell, if there is one, and measures it by both clocks. `at`: when the network accepted the reply
     (our clock), the network's own time for a reply given there, or the moment of a decision."""
     spell = open_spell(thread)
@@ -125,7 +135,7 @@ def measure(spell: Spell) -> None:
 
 
 def resume(thread: Thread) -> None:
-    """Undo, or reopening by hand: the last spell, dismissed by a person and not by an answer, goes on as if never ended."""
+    """Undo, or reopening by hand: the last spell, if a person and no answer ended it, goes on as if it never ended."""
     spell = thread.spells.order_by("-number").first()
     if spell is None or spell.outcome in (Spell.Outcome.OPEN, Spell.Outcome.ANSWERED):
         return

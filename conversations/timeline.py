@@ -51,16 +51,37 @@ def for_consultant(thread: Thread, engagement: Engagement) -> list[Entry]:
     """The public conversation alone, with the advice of the own agency beside the message that it is about."""
     entries = [_of_message(message) for message in _messages(thread, public=True)]
     by_message: dict[int, list[Advice]] = {}
-    for one in advice_of(engagement).filter(thread=thread).select_related("author").only(*ADVICE, "author__name").order_by("created_at"):
+    for one in (
+        advice_of(engagement)
+        .filter(thread=thread)
+        .select_related("author")
+        .only(*ADVICE, "author__name")
+        .order_by("created_at")
+    ):
         by_message.setdefault(one.message_id, []).append(one)
     for entry in entries:
         entry.advice = by_message.get(entry.of.pk, [])
     return entries
 
 
-ADVICE = ("id", "thread_id", "message_id", "quote", "kinds", "matters", "text", "state", "created_at", "reason", "author_id", "engagement_id")
-ITEM = ("url", "title", "text", "warning", "media", "network", "author_name", "author_handle", "author_url", "published_at", "removed_at",
-        "language", "hidden_words", "ours")  # fmt: skip
+ADVICE = (
+    "id",
+    "thread_id",
+    "message_id",
+    "quote",
+    "kinds",
+    "matters",
+    "text",
+    "state",
+    "created_at",
+    "reason",
+    "author_id",
+    "engagement_id",
+)
+ITEM = (
+    "url", "title", "text", "warning", "media", "network", "author_name", "author_handle", "author_url",
+    "published_at", "removed_at", "language", "hidden_words", "ours",
+)  # fmt: skip
 REPLY = ("text", "state", "sent_at", "remote_url", "elsewhere", "author_id", "account_id", "thread_id")
 
 
@@ -68,7 +89,15 @@ def _messages(thread: Thread, *, public: bool = False) -> Iterable[Message]:
     messages = thread.messages.order_by("at", "pk")
     if not public:
         return messages.select_related("item", "reply__account", "reply__author__person", "reply__approver__person")
-    columns = ("thread_id", "direction", "at", "team_at", "removed_at", *(f"item__{c}" for c in ITEM), *(f"reply__{c}" for c in REPLY))
+    columns = (
+        "thread_id",
+        "direction",
+        "at",
+        "team_at",
+        "removed_at",
+        *(f"item__{c}" for c in ITEM),
+        *(f"reply__{c}" for c in REPLY),
+    )
     return messages.select_related("item", "reply__account", "reply__author__person").only(
         *columns, "reply__account__handle", "reply__author__kind", "reply__author__person__name"
     )
@@ -78,7 +107,11 @@ def _of_message(message: Message) -> Entry:
     if message.reply is not None:
         message.reply.message = message
         return Entry("reply", message.at, message.reply)
-    kind = {Message.Direction.INBOUND: "message", Message.Direction.OUTBOUND: "native", Message.Direction.CONTEXT: "context"}
+    kind = {
+        Message.Direction.INBOUND: "message",
+        Message.Direction.OUTBOUND: "native",
+        Message.Direction.CONTEXT: "context",
+    }
     return Entry(kind[Message.Direction(message.direction)], message.at, message)
 
 
@@ -106,7 +139,9 @@ def _lines(event: Event, names: dict[int, str], labels: dict[int, str]) -> list[
         data["until"] = _moment(data["to"])
     elif event.kind == "labelled":
         kinds = [("labelled", pk) for pk in data["added"]] + [("unlabelled", pk) for pk in data["removed"]]
-        return [Event(at=event.at, person=event.person, kind=kind, data={"name": labels.get(pk, "")}) for kind, pk in kinds]
+        return [
+            Event(at=event.at, person=event.person, kind=kind, data={"name": labels.get(pk, "")}) for kind, pk in kinds
+        ]
     return [event]
 
 
@@ -117,12 +152,9 @@ def _moment(text: str) -> str:
 def earlier(thread: Thread) -> list[Thread]:
     """Other conversations with the same contact, newest first."""
     answered = Spell.objects.filter(thread=OuterRef("pk"), outcome=Spell.Outcome.ANSWERED).order_by("number")
-    return list(
-        Thread.objects.filter(contact_id=thread.contact_id, brand_id=thread.brand_id)
-        .exclude(pk=thread.pk)
-        .annotate(answered_seconds=Subquery(answered.values("team_business_seconds")[:1]))
-        .order_by("-last_message_at")[:6]
-    )
+    others = Thread.objects.filter(contact_id=thread.contact_id, brand_id=thread.brand_id).exclude(pk=thread.pk)
+    timed = others.annotate(answered_seconds=Subquery(answered.values("team_business_seconds")[:1]))  # type: ignore[no-redef]
+    return list(timed.order_by("-last_message_at")[:6])
 
 
 def mark_read(thread: Thread, person: Person, now: datetime) -> datetime | None:

@@ -13,10 +13,12 @@ from conversations.models import Event, Label, Thread, ThreadLabel
 
 
 def assign(thread: Thread, owner: Staff | None, person: Person, now: datetime) -> Event:
-    """Gives a thread to a colleague of its brand, or back to the queue. Raises `NotPossible` for somebody who may not."""
+    """Gives a thread to a colleague of its brand, or back to the queue. Raises `NotPossible` for anybody else."""
     demand(person, Can.TRIAGE)
     thread = lifecycle.locked(thread)
-    if owner is not None and not (allows(owner.person, Can.TRIAGE) and owner.brands.filter(pk=thread.brand_id).exists()):
+    if owner is not None and not (
+        allows(owner.person, Can.TRIAGE) and owner.brands.filter(pk=thread.brand_id).exists()
+    ):
         raise NotPossible("This colleague does not work for this brand.")
     before = lifecycle.snapshot(thread)
     thread.owner = owner
@@ -34,13 +36,19 @@ def label(thread: Thread, labels: list[Label], person: Person, now: datetime) ->
     if had == wanted:
         return None
     ThreadLabel.objects.filter(thread=thread, label_id__in=had - wanted).delete()
-    ThreadLabel.objects.bulk_create([ThreadLabel(thread=thread, label_id=pk) for pk in wanted - had], ignore_conflicts=True)
+    ThreadLabel.objects.bulk_create(
+        [ThreadLabel(thread=thread, label_id=pk) for pk in wanted - had], ignore_conflicts=True
+    )
     spells.recompute_due(thread, person.pk, now)
     spells.decided(thread, now)
     thread.save()
     added, gone = sorted(wanted - had), sorted(had - wanted)
     event = Event.objects.create(
-        thread=thread, at=now, person=person, kind="labelled", data={"added": added, "removed": gone, "had": sorted(had)}
+        thread=thread,
+        at=now,
+        person=person,
+        kind="labelled",
+        data={"added": added, "removed": gone, "had": sorted(had)},
     )
     audit.record(person.pk, "thread.labelled", thread, now, added=added, removed=gone)
     live.touch(thread.brand_id)

@@ -25,7 +25,9 @@ def reveal(account: Account) -> str:
     try:
         return _keys().decrypt(bytes(credential.cipher)).decode()
     except InvalidToken as error:
-        raise NoKey("The credential cannot be decrypted: ASCOLTO_CREDENTIAL_KEYS lacks the key it was sealed with.") from error
+        raise NoKey(
+            "The credential cannot be decrypted: ASCOLTO_CREDENTIAL_KEYS lacks the key it was sealed with."
+        ) from error
 
 
 def _keys() -> MultiFernet:

@@ -39,8 +39,15 @@ def of(sources: Sequence[Source], zone: ZoneInfo, now: datetime) -> dict[int, He
     days = [today - timedelta(days=n) for n in reversed(range(DAYS))]
     since = now - timedelta(days=DAYS)
     ids = [source.pk for source in sources]
-    counted = Mention.objects.filter(source_id__in=ids, created_at__gte=since).annotate(day=TruncDate("created_at", tzinfo=zone))
-    mentions = Counter({(row["source_id"], row["day"]): row["n"] for row in counted.values("source_id", "day").annotate(n=Count("pk")).order_by()})
+    counted = Mention.objects.filter(source_id__in=ids, created_at__gte=since).annotate(
+        day=TruncDate("created_at", tzinfo=zone)
+    )
+    mentions = Counter(
+        {
+            (row["source_id"], row["day"]): row["n"]
+            for row in counted.values("source_id", "day").annotate(n=Count("pk")).order_by()
+        }
+    )
     worst: dict[tuple[int, date], str] = {}
     heard = Coverage.objects.filter(source_id__in=ids, hour__gte=since).annotate(day=TruncDate("hour", tzinfo=zone))
     for row in heard.values("source_id", "day", "status").distinct():
@@ -61,5 +68,7 @@ def word(source: Source, now: datetime) -> str:
         return "paused"
     if source.failures:
         return "error"
-    late = source.last_success_at is not None and now - source.last_success_at > timedelta(seconds=source.interval * LATE + 60)
+    late = source.last_success_at is not None and now - source.last_success_at > timedelta(
+        seconds=source.interval * LATE + 60
+    )
     return "late" if late else "active"

@@ -101,12 +101,14 @@ def _store(polls: Sequence[Poll], now: datetime) -> dict[int, Stored]:
 # ── items ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COLUMNS = (
-    "scope", "external_id", "network", "url", "title", "text", "html", "warning", "media", "author_name", "author_handle",
-    "author_id", "author_url", "ours", "published_at", "discovered_at", "edited_at", "language", "conversation_key",
-    "in_reply_to", "visibility", "remote", "comments_url", "fingerprint",
+    "scope", "external_id", "network", "url", "title", "text", "html", "warning", "media", "author_name",
+    "author_handle", "author_id", "author_url", "ours", "published_at", "discovered_at", "edited_at",
+    "language", "conversation_key", "in_reply_to", "visibility", "remote", "comments_url", "fingerprint",
 )  # fmt: skip
-EDITABLE = ("url", "title", "text", "html", "warning", "media", "author_name", "author_handle", "author_url", "edited_at",
-            "language", "visibility", "remote", "comments_url", "fingerprint")  # fmt: skip
+EDITABLE = (
+    "url", "title", "text", "html", "warning", "media", "author_name", "author_handle", "author_url",
+    "edited_at", "language", "visibility", "remote", "comments_url", "fingerprint",
+)  # fmt: skip
 TYPES = {"media": "jsonb", "remote": "jsonb", "ours": "boolean"} | dict.fromkeys(
     ("published_at", "discovered_at", "edited_at"), "timestamptz"
 )
@@ -183,13 +185,19 @@ def _store_items(rows: dict[Key, Row], now: datetime) -> tuple[dict[Key, int], s
                JOIN listening_item i USING (scope, external_id)""",
             [[scope for scope, _ in rows], [external_id for _, external_id in rows]],
         )
-        known = {(scope, external_id): (id_, print_, hidden) for id_, scope, external_id, print_, hidden in cursor.fetchall()}
+        known = {
+            (scope, external_id): (id_, print_, hidden) for id_, scope, external_id, print_, hidden in cursor.fetchall()
+        }
         ids = {key: id_ for key, (id_, _, _) in known.items()}
-        edited = {ids[key]: rows[key] for key, (_, print_, hidden) in known.items() if print_ != rows[key]["fingerprint"] and not hidden}
+        edited = {
+            ids[key]: rows[key]
+            for key, (_, print_, hidden) in known.items()
+            if print_ != rows[key]["fingerprint"] and not hidden
+        }
         fresh = [row for key, row in rows.items() if key not in known]
         if fresh:
             cursor.execute(
-                f"""INSERT INTO listening_item ({", ".join(COLUMNS)}, hidden_words)
+                f"""INSERT INTO listening_item ({_listed(COLUMNS)}, hidden_words)
                     SELECT *, false FROM unnest({_arrays(COLUMNS)}) ON CONFLICT (scope, external_id) DO NOTHING
                     RETURNING id, scope, external_id""",
                 [[row[name] for row in fresh] for name in COLUMNS],
@@ -197,8 +205,8 @@ def _store_items(rows: dict[Key, Row], now: datetime) -> tuple[dict[Key, int], s
             ids |= {(scope, external_id): id_ for id_, scope, external_id in cursor.fetchall()}
         if edited:
             cursor.execute(
-                f"""UPDATE listening_item i SET {", ".join(f"{name} = v.{name}" for name in EDITABLE)}, removed_at = NULL
-                    FROM unnest(%s::bigint[], {_arrays(EDITABLE)}) AS v (id, {", ".join(EDITABLE)}) WHERE i.id = v.id""",
+                f"""UPDATE listening_item i SET {_taken_over(EDITABLE)}, removed_at = NULL
+                    FROM unnest(%s::bigint[], {_arrays(EDITABLE)}) AS v (id, {_listed(EDITABLE)}) WHERE i.id = v.id""",
                 [list(edited), *([row[name] for row in edited.values()] for name in EDITABLE)],
             )
             _say_changed(list(edited), now)
@@ -209,10 +217,19 @@ def _arrays(columns: Iterable[str]) -> str:
     return ", ".join(f"%s::{TYPES.get(name, 'text')}[]" for name in columns)
 
 
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _taken_over(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}" = v."{name}"' for name in columns)
+
+
 def _say_changed(item_ids: list[int], now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE listening_mention SET changed_at = %s WHERE item_id = ANY (%s) AND taken_at IS NOT NULL", [now, item_ids]
+            "UPDATE listening_mention SET changed_at = %s WHERE item_id = ANY (%s) AND taken_at IS NOT NULL",
+            [now, item_ids],
         )
 
 
@@ -229,8 +246,10 @@ def _store_sightings(polls: Sequence[Poll], ids: dict[Key, int]) -> dict[int, se
         with connection.cursor() as cursor:
             cursor.execute(
                 """INSERT INTO listening_itemsource (source_id, item_id)
-                   SELECT DISTINCT p.source_id, p.item_id FROM unnest(%s::bigint[], %s::bigint[]) AS p (source_id, item_id)
-                   WHERE NOT EXISTS (SELECT 1 FROM listening_itemsource s WHERE s.source_id = p.source_id AND s.item_id = p.item_id)
+                   SELECT DISTINCT p.source_id, p.item_id
+                   FROM unnest(%s::bigint[], %s::bigint[]) AS p (source_id, item_id)
+                   WHERE NOT EXISTS (SELECT 1 FROM listening_itemsource s
+                                     WHERE s.source_id = p.source_id AND s.item_id = p.item_id)
                    ON CONFLICT DO NOTHING RETURNING source_id, item_id""",
                 [[source for source, _ in pairs], [item for _, item in pairs]],
             )
@@ -246,14 +265,16 @@ def _store_mentions(
     polls: Sequence[Poll], ids: dict[Key, int], seen: dict[int, set[int]], changed: set[int], now: datetime
 ) -> list[int]:
     """Asks the topics about what is new or edited; gives the source of each new mention."""
-    topics = {topic.pk: topic for topic in Topic.objects.filter(brand_id__in={p.source.brand_id for p in polls}, active=True)}
+    topics = {
+        topic.pk: topic for topic in Topic.objects.filter(brand_id__in={p.source.brand_id for p in polls}, active=True)
+    }
     matchers = {brand_id: _matcher(brand_id, topics) for brand_id in {poll.source.brand_id for poll in polls}}
     found: dict[tuple[int, int], tuple[int, bool, bool, list[matching.Match]]] = {}
     for poll in polls:
         source = poll.source
         for item in poll.heard.items:
             item_id = ids.get((scope_of(source, item), storable(item.external_id)[:2000]))
-            if item_id is None or item_id not in seen[source.pk] and item_id not in changed:
+            if item_id is None or (item_id not in seen[source.pk] and item_id not in changed):
                 continue
             matches = matchers[source.brand_id].matches((item.title, item.text, item.author.handle and ""))
             addressed = item.to_us or (source.own_place and not source.warm_until)
@@ -303,7 +324,7 @@ def _insert_mentions(
                 [
                     [mention_id for mention_id, _ in caught],
                     [match.query_id for _, match in caught],
-                    [topics[match.query_id].version for _, match in caught],
+                    [topics[int(str(match.query_id))].version for _, match in caught],
                     [json.dumps(list(match.words)) for _, match in caught],
                 ],
             )
@@ -318,7 +339,8 @@ def _note_removed(polls: Sequence[Poll], now: datetime) -> None:
     scopes = {scope_of(poll.source, Item(external_id="")) for poll in polls if poll.heard.removed}
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE listening_item SET removed_at = %s, hidden_words = true, text = '', html = '', title = '', media = '[]'
+            """UPDATE listening_item
+               SET removed_at = %s, hidden_words = true, text = '', html = '', title = '', media = '[]'
                WHERE scope = ANY (%s) AND external_id = ANY (%s) AND removed_at IS NULL RETURNING id""",
             [now, list(scopes), gone],
         )
@@ -340,7 +362,11 @@ def _still_ours(polls: Sequence[Poll]) -> list[Poll]:
 
 
 def _set_aside(polls: Sequence[Poll], now: datetime) -> None:
-    rows = [(poll.source.pk, storable(bad.reason)[:500], storable(bad.raw)[:100_000]) for poll in polls for bad in poll.heard.set_aside]
+    rows = [
+        (poll.source.pk, storable(bad.reason)[:500], storable(bad.raw)[:100_000])
+        for poll in polls
+        for bad in poll.heard.set_aside
+    ]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -352,22 +378,32 @@ def _set_aside(polls: Sequence[Poll], now: datetime) -> None:
 
 
 STATE = {
-    "cursor": "jsonb", "next_poll_at": "timestamptz", "interval": "float8", "failures": "int", "last_attempt_at": "timestamptz",
-    "last_success_at": "timestamptz", "last_item_at": "timestamptz", "trouble_code": "text", "trouble_words": "text",
-    "trouble_details": "text", "moved_to": "text", "moved_times": "int", "address": "text",
-}  # fmt: skip
+    "cursor": "jsonb",
+    "next_poll_at": "timestamptz",
+    "interval": "float8",
+    "failures": "int",
+    "last_attempt_at": "timestamptz",
+    "last_success_at": "timestamptz",
+    "last_item_at": "timestamptz",
+    "trouble_code": "text",
+    "trouble_words": "text",
+    "trouble_details": "text",
+    "moved_to": "text",
+    "moved_times": "int",
+    "address": "text",
+}
+"""Columns of a source that a poll moves, with their types in SQL."""
 
 
 def _move_sources(polls: Sequence[Poll]) -> None:
     """Cursor, schedule and health of the whole batch in one statement, with the leases given back."""
     if not polls:
         return
-    columns = ", ".join(f'"{name}" = v."{name}"' for name in STATE)
     arrays = ", ".join(f"%s::{kind}[]" for kind in STATE.values())
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""UPDATE listening_source s SET {columns}, lease_until = NULL, lease_token = NULL
-                FROM unnest(%s::bigint[], {arrays}) AS v (id, {", ".join(f'"{name}"' for name in STATE)}) WHERE s.id = v.id""",
+            f"""UPDATE listening_source s SET {_taken_over(STATE)}, lease_until = NULL, lease_token = NULL
+                FROM unnest(%s::bigint[], {arrays}) AS v (id, {_listed(STATE)}) WHERE s.id = v.id""",
             [
                 [poll.source.pk for poll in polls],
                 *([_value(poll, name) for poll in polls] for name in STATE),

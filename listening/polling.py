@@ -27,6 +27,7 @@ from listening.connectors.contract import Broken, Heard, Place, Throttled, Troub
 from listening.models import Coverage, Fetch, Source
 
 log = logging.getLogger("ascolto.polling")
+JITTER = random.SystemRandom()
 
 BATCH = 200
 LEASE = timedelta(seconds=120)
@@ -76,7 +77,9 @@ def claim(limit: int, only: Sequence[int] | None = None) -> list[Source]:
     """Takes due sources (or exactly `only`, due or not) that nobody else holds."""
     token = uuid.uuid4()
     with bound("poller"):
-        condition = "id = ANY (%(only)s)" if only is not None else "state = 'active' AND next_poll_at <= clock_timestamp()"
+        condition = (
+            "id = ANY (%(only)s)" if only is not None else "state = 'active' AND next_poll_at <= clock_timestamp()"
+        )
         return list(
             Source.objects.raw(
                 f"""UPDATE listening_source SET lease_until = clock_timestamp() + %(lease)s, lease_token = %(token)s
@@ -136,7 +139,11 @@ def _places(sources: Sequence[Source]) -> dict[int, Place]:
             return {external_id for (external_id,) in cursor.fetchall()}
 
     with bound("poller"):
-        accounts = {s.account_id: s.account for s in Source.objects.filter(pk__in=[s.pk for s in sources]).select_related("account") if s.account}
+        accounts = {
+            s.account_id: s.account
+            for s in Source.objects.filter(pk__in=[s.pk for s in sources]).select_related("account")
+            if s.account
+        }
         tokens = {account_id: _token(account) for account_id, account in accounts.items()}
     return {
         source.pk: Place(
@@ -166,9 +173,11 @@ def _store(answers: Sequence[_Answer]) -> list[Result]:
     polls = [
         ingest.Poll(
             answer.source,
-            answer.source.lease_token,
+            answer.source.lease_token or uuid.uuid4(),
             answer.heard or Heard(cursor=answer.source.cursor),
-            after_success(answer.source, answer.heard, now) if answer.heard else after_trouble(answer.source, answer.trouble, now),
+            after_success(answer.source, answer.heard, now)
+            if answer.heard
+            else after_trouble(answer.source, answer.trouble, now),
         )
         for answer in answers
     ]
@@ -181,12 +190,14 @@ def _store(answers: Sequence[_Answer]) -> list[Result]:
 def after_success(source: Source, heard: Heard, now: datetime) -> dict[str, object]:
     """How a source stands after it answered."""
     interval = next_interval(source, bool(heard.items), heard.wait)
-    moved_times = source.moved_times + 1 if heard.moved_to and heard.moved_to == source.moved_to else int(bool(heard.moved_to))
+    moved_times = (
+        source.moved_times + 1 if heard.moved_to and heard.moved_to == source.moved_to else int(bool(heard.moved_to))
+    )
     believed = moved_times >= MOVES_BELIEVED
     return {
         "cursor": heard.cursor,
         "interval": interval,
-        "next_poll_at": now + timedelta(seconds=interval * random.uniform(0.95, 1.05)),
+        "next_poll_at": now + timedelta(seconds=interval * JITTER.uniform(0.95, 1.05)),
         "failures": 0,
         "last_attempt_at": now,
         "last_success_at": now,
@@ -217,7 +228,7 @@ def after_trouble(source: Source, trouble: Trouble | None, now: datetime) -> dic
     backoff = min(max(source.interval, 30.0) * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
     if trouble.status == 410:
         backoff = GONE_SLOWLY
-    delay = max(trouble.wait, 1.0) if trouble.wait is not None else backoff * random.uniform(0.8, 1.2)
+    delay = max(trouble.wait, 1.0) if trouble.wait is not None else backoff * JITTER.uniform(0.8, 1.2)
     return {
         "failures": failures,
         "next_poll_at": now + timedelta(seconds=delay),
@@ -241,7 +252,10 @@ def _note(results: Sequence[Result], answers: Sequence[_Answer], now: datetime) 
     """The ledger of hours, and the last fetches of each source."""
     with bound("poller"):
         coverage.note(
-            [coverage.Ear(r.source.pk, r.outcome, r.source.last_success_at or r.source.last_attempt_at, now) for r in results]
+            [
+                coverage.Ear(r.source.pk, r.outcome, r.source.last_success_at or r.source.last_attempt_at, now)
+                for r in results
+            ]
         )
         Fetch.objects.bulk_create(
             Fetch(

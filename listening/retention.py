@@ -16,8 +16,8 @@ COVERAGE_KEPT = timedelta(days=800)
 def forget_unmatched(now: datetime, days: int) -> int:
     """Items that no topic wanted lose their words after `days`: id and times stay, so that they never come twice."""
     return _in_batches(
-        """UPDATE listening_item SET text = '', html = '', title = '', media = '[]', author_name = '', author_handle = '',
-                  author_url = '', hidden_words = true
+        """UPDATE listening_item SET text = '', html = '', title = '', media = '[]', author_name = '',
+                  author_handle = '', author_url = '', hidden_words = true
            WHERE id IN (SELECT i.id FROM listening_item i WHERE i.discovered_at < %s AND NOT i.hidden_words
                         AND NOT EXISTS (SELECT 1 FROM listening_mention m WHERE m.item_id = i.id) LIMIT %s)""",
         now - timedelta(days=days),
@@ -27,7 +27,8 @@ def forget_unmatched(now: datetime, days: int) -> int:
 def forget_fetches(now: datetime) -> int:
     """The log of single fetches is short-lived; the ledger of hours stays for reports."""
     return _in_batches(
-        "DELETE FROM listening_fetch WHERE id IN (SELECT id FROM listening_fetch WHERE at < %s LIMIT %s)", now - FETCHES_KEPT
+        "DELETE FROM listening_fetch WHERE id IN (SELECT id FROM listening_fetch WHERE at < %s LIMIT %s)",
+        now - FETCHES_KEPT,
     ) + _in_batches(
         "DELETE FROM listening_coverage WHERE id IN (SELECT id FROM listening_coverage WHERE hour < %s LIMIT %s)",
         now - COVERAGE_KEPT,
@@ -41,4 +42,4 @@ def _in_batches(statement: str, before: datetime) -> int:
             cursor.execute(statement, [before, BATCH])
             total += cursor.rowcount
             if cursor.rowcount < BATCH:
-                return total
+                return int(total)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 from listening import credentials, fetching
 from listening.connectors import REGISTER
-from listening.connectors.contract import Author, Identity, Item, Json, Receipt, Refused, Speaker, Voice, World
+from listening.connectors.contract import (
+    Author,
+    Identity,
+    Item,
+    Json,
+    Receipt,
+    Refused,
+    Speaker,
+    Visibility,
+    Voice,
+    World,
+)
 from listening.isolation import isolated
 from listening.models import Account
 from listening.models import Item as StoredItem
@@ -86,7 +98,7 @@ def as_item(stored: StoredItem) -> Item:
         language=stored.language,
         conversation_key=stored.conversation_key,
         in_reply_to=stored.in_reply_to,
-        visibility=stored.visibility,  # type: ignore[arg-type]  (checked when it was stored)
+        visibility=cast(Visibility, stored.visibility),
         warning=stored.warning,
         remote=stored.remote,
         comments_url=stored.comments_url,

@@ -14,7 +14,9 @@ from listening.voice import as_item
 FIRST_INTERVAL = timedelta(minutes=2)
 
 
-def watch(item: Item, brand_id: int, account: Account | None, until: datetime, now: datetime, steady: float = 0) -> None:
+def watch(
+    item: Item, brand_id: int, account: Account | None, until: datetime, now: datetime, steady: float = 0
+) -> None:
     """Keeps the conversation around `item` warm until `until`: its context where the network shows one, its comment
     feed where the item names one. `steady`: seconds, where the source itself has a fixed rhythm."""
     address = REGISTER[item.network].discussion(as_item(item))

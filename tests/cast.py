@@ -1,14 +1,16 @@
 """Named people, so that a test reads as a story.
 
-Ada administers, Giulia manages, Marta and Teo answer for Nivalta, Ivo answers for Brontola alone. Sandro consults for Nivalta
-(his engagement runs), Vera consults for Brontola, for another agency. Nobody else has any business here.
+Ada administers, Giulia manages, Marta and Teo answer for Nivalta, Ivo answers for Brontola alone. Sandro consults for
+Nivalta (his engagement runs), Vera consults for Brontola, for another agency. Nobody else has any business here.
 """
 
 from __future__ import annotations
 
 import uuid
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -99,10 +101,10 @@ def _engagement(agency: str, brand: Brand, consultant: Person, sponsor: Person) 
     return engagement
 
 
-def source_of(brand: Brand, kind: str = "feed", **given: object) -> Source:
+def source_of(brand: Brand, kind: str = "feed", **given: Any) -> Source:
     """A source that nobody polls unless asked to."""
     now = timezone.now()
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "name": f"A {kind} of {brand}",
         "address": "https://blog.example/feed",
         "added_at": LONG_AGO,
@@ -113,12 +115,18 @@ def source_of(brand: Brand, kind: str = "feed", **given: object) -> Source:
     return Source.objects.create(brand=brand, kind=kind, **(values | given))
 
 
-def account_of(brand: Brand, base_url: str, token: str = "", handle: str = "nivalta", **given: object) -> Account:
+def account_of(brand: Brand, base_url: str, token: str = "", handle: str = "nivalta", **given: Any) -> Account:
     """A connected identity of the brand, with its credential."""
     now = timezone.now()
-    values: dict[str, object] = {"remote_id": "1", "facts": {"max_characters": 500, "url_characters": 23}}
+    values: dict[str, Any] = {"remote_id": "1", "facts": {"max_characters": 500, "url_characters": 23}}
     account = Account.objects.create(
-        brand=brand, kind="mastodon", base_url=base_url, handle=handle, connected_at=now, checked_at=now, **(values | given)
+        brand=brand,
+        kind="mastodon",
+        base_url=base_url,
+        handle=handle,
+        connected_at=now,
+        checked_at=now,
+        **(values | given),
     )
     if token:
         credentials.seal(account, token)
@@ -135,19 +143,25 @@ def hear(source: Source, *items: Item, now: datetime | None = None) -> None:
     intake.take_all(moment)
 
 
-def item(external_id: str, text: str, author: str = "passolento", **given: object) -> Item:
+def item(external_id: str, text: str, author: str = "passolento", **given: Any) -> Item:
     """Something somebody says about Nivalta, unless told otherwise."""
     who = Author(name=author.capitalize(), handle=author, remote_id=f"https://social.example/users/{author}")
-    values: dict[str, object] = {"author": who, "published_at": timezone.now(), "url": f"https://social.example/{external_id}"}
-    return Item(external_id=external_id, text=text, **(values | given))  # type: ignore[arg-type]
+    values: dict[str, Any] = {
+        "author": who,
+        "published_at": timezone.now(),
+        "url": f"https://social.example/{external_id}",
+    }
+    return Item(external_id=external_id, text=text, **(values | given))
 
 
-def thread_of(brand: Brand, text: str = "Is Nivalta listening?", *, source: Source | None = None, key: str = "1", **given: object) -> Thread:
+def thread_of(
+    brand: Brand, text: str = "Is Nivalta listening?", *, source: Source | None = None, key: str = "1", **given: Any
+) -> Thread:
     """A thread that waits for an answer."""
     hear(source or source_of(brand), item(key, text, **given))
     return Thread.objects.get(root_key=given.get("conversation_key") or key, brand=brand)
 
 
-def as_staff(person: Person) -> object:
+def as_staff(person: Person) -> AbstractContextManager[None]:
     """Everything inside happens in this colleague's name."""
     return bound("staff", person.pk)

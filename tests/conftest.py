@@ -1,4 +1,4 @@
-"""What every test may ask for. The servers are real and private (tests/services.py); the people are in tests/cast.py."""
+"""What every test may ask for. The servers are real and private (tests/services.py), the people in tests/cast.py."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from tests.cast import Cast, make_cast
 
 @pytest.fixture(scope="session", autouse=True)
 def _audit_can_be_emptied_between_tests() -> Iterator[None]:
-    """The audit trail refuses TRUNCATE from everybody; its table's owner empties it between tests by lifting the trigger,
+    """The audit trail refuses TRUNCATE from everybody; its owner empties it between tests by lifting the trigger,
     which is what docs/security.md says an owner can do."""
     truncate = DatabaseOperations.execute_sql_flush
 
     def flush(self: Any, statements: list[str]) -> None:
-        lift, set_back = (f"ALTER TABLE accounts_auditentry {word} TRIGGER audit_stays_whole" for word in ("DISABLE", "ENABLE"))
+        lift, set_back = (
+            f"ALTER TABLE accounts_auditentry {word} TRIGGER audit_stays_whole" for word in ("DISABLE", "ENABLE")
+        )
         head = "INSERT INTO accounts_audithead (id, seq, print) VALUES (1, 0, '')"
         truncate(self, [lift, *statements, set_back, head])
 

@@ -1,4 +1,4 @@
-"""The main job, end to end, over real HTTP: somebody speaks, the team answers, the network has it once, the clock stops."""
+"""The main job over real HTTP: somebody speaks, the team answers, the network has it once, the clock stops."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def connected(cast: Cast, sandbox: Any) -> tuple[Account, Source]:
     identity = voice.identify("mastodon", sandbox.url, "nivalta-demo-token")
     account = account_of(
-        cast.nivalta, sandbox.url, "nivalta-demo-token", identity.handle, remote_id=identity.remote_id, facts=identity.facts
+        cast.nivalta,
+        sandbox.url,
+        "nivalta-demo-token",
+        identity.handle,
+        remote_id=identity.remote_id,
+        facts=identity.facts,
     )
-    return account, source_of(cast.nivalta, "mastodon", address="mentions", base_url=sandbox.url, account=account, own_place=True)
+    return account, source_of(
+        cast.nivalta, "mastodon", address="mentions", base_url=sandbox.url, account=account, own_place=True
+    )
 
 
 def poll(source: Source) -> list[polling.Result]:
@@ -41,7 +48,9 @@ def test_a_customer_is_heard_answered_once_and_timed(cast: Cast, sandbox: Any, s
 
     with as_staff(cast.marta):
         thread.refresh_from_db()
-        reply = outbox.submit(thread, cast.marta, "Send us the order number.", thread.version, uuid.uuid4(), timezone.now())
+        reply = outbox.submit(
+            thread, cast.marta, "Send us the order number.", thread.version, uuid.uuid4(), timezone.now()
+        )
     assert outbox.drain() == 1
     reply.refresh_from_db()
     thread.refresh_from_db()
@@ -49,6 +58,7 @@ def test_a_customer_is_heard_answered_once_and_timed(cast: Cast, sandbox: Any, s
     assert len(sandbox.published()) == 1
     spell = Spell.objects.get()
     assert (spell.outcome, thread.queue) == ("answered", "waiting")
+    assert spell.ended_at is not None
     assert timedelta(0) <= spell.ended_at - spell.team_started_at < timedelta(minutes=1)
 
     poll(source)

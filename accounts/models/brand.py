@@ -13,7 +13,7 @@ class Brand(models.Model):
     """The IANA zone of its weeks and reports."""
     language = models.CharField(max_length=8, default="it")
     archived_at = models.DateTimeField(null=True, blank=True)
-    staff: models.ManyToManyField[Staff, "Membership"] = models.ManyToManyField(
+    staff: models.ManyToManyField[Staff, Membership] = models.ManyToManyField(
         Staff, through="Membership", related_name="brands"
     )
 

@@ -6,11 +6,12 @@ from django.db import models
 from accounts.models.person import Person
 
 
-class LoginManager(BaseUserManager):
-    def get_by_natural_key(self, username: str | None) -> "Login":
-        return self.select_related("person").get(email__iexact=username)
+class LoginManager(BaseUserManager["Login"]):
+    def get_by_natural_key(self, username: str | None) -> Login:
+        return self.get(email__iexact=username)
 
-    def get_queryset(self) -> models.QuerySet["Login"]:
+    def get_queryset(self) -> models.QuerySet[Login]:
+        """With the person: one query finds who asks, at every request."""
         return super().get_queryset().select_related("person")
 
 

@@ -1,11 +1,12 @@
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.authority import Role
 
 
 class Person(models.Model):
-    """Somebody who works with Ascolto. Credentials stand apart (`Login`), so that a consultant's database role needs none."""
+    """Somebody who works with Ascolto. Credentials stand apart (`Login`): a consultant's database role needs none."""
 
     class Kind(models.TextChoices):
         STAFF = "staff", _("Staff")
@@ -21,7 +22,7 @@ class Person(models.Model):
     """Empty: the browser's."""
     zone = models.CharField(max_length=64, default="Europe/Rome")
     theme = models.CharField(max_length=8, blank=True, choices=[("light", _("Light")), ("dark", _("Dark"))])
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
@@ -42,11 +43,11 @@ class Person(models.Model):
 
 
 class Staff(models.Model):
-    """Internal people only: whatever speaks, owns or approves refers to this table, in which consultants do not occur."""
+    """Internal people only: whatever speaks, owns or approves refers to this table, where consultants do not occur."""
 
     person = models.OneToOneField(Person, on_delete=models.PROTECT, primary_key=True)
     kind = models.CharField(max_length=12, default=Person.Kind.STAFF, editable=False)
-    """Constant; with (person, kind) it refers to `Person`, so that a consultant's row cannot be entered (guards.sql)."""
+    """Constant; with (person, kind) it refers to `Person`, so that no consultant can be entered (guards.sql)."""
 
     class Meta:
         constraints = [models.CheckConstraint(name="staff_kind", condition=models.Q(kind="staff"))]

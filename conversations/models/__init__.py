@@ -10,6 +10,20 @@ from conversations.models.targets import CalendarVersion, TargetVersion
 from conversations.models.thread import Message, Thread, ThreadRead
 
 __all__ = [
-    "Advice", "CalendarVersion", "Contact", "ContactIdentity", "Event", "Label", "Message", "Note", "QueueTally", "Reply", "ReplyAttempt",
-    "Spell", "TargetVersion", "Thread", "ThreadLabel", "ThreadRead",
-]  # fmt: skip
+    "Advice",
+    "CalendarVersion",
+    "Contact",
+    "ContactIdentity",
+    "Event",
+    "Label",
+    "Message",
+    "Note",
+    "QueueTally",
+    "Reply",
+    "ReplyAttempt",
+    "Spell",
+    "TargetVersion",
+    "Thread",
+    "ThreadLabel",
+    "ThreadRead",
+]

@@ -5,7 +5,7 @@ from conversations.models.thread import Thread
 
 
 class Event(models.Model):
-    """A fact in the life of a thread: who did what, when. Reports read these and spells, never a column that edits move."""
+    """A fact in the life of a thread: who did what, when. Reports read these and spells, no column that edits move."""
 
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField()

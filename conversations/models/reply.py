@@ -61,7 +61,11 @@ class Reply(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["thread", "author"], name="reply_one_draft", condition=Q(state="draft")),
-            models.UniqueConstraint(fields=["account", "remote_id"], name="reply_remote_once", condition=Q(remote_id__gt="", account__isnull=False)),
+            models.UniqueConstraint(
+                fields=["account", "remote_id"],
+                name="reply_remote_once",
+                condition=Q(remote_id__gt="", account__isnull=False),
+            ),
             models.CheckConstraint(
                 name="reply_sent_is_known",
                 condition=~Q(state="sent") | Q(sent_at__isnull=False) & (Q(remote_id__gt="") | Q(elsewhere=True)),

@@ -59,7 +59,8 @@ class Spell(models.Model):
             models.UniqueConstraint(fields=["thread"], name="spell_open_once", condition=Q(outcome="open")),
             models.CheckConstraint(
                 name="spell_ends_whole",
-                condition=Q(outcome="open", ended_at=None) | ~Q(outcome="open") & Q(ended_at__isnull=False, team_seconds__isnull=False),
+                condition=Q(outcome="open", ended_at=None)
+                | ~Q(outcome="open") & Q(ended_at__isnull=False, team_seconds__isnull=False),
             ),
         ]
         indexes = [

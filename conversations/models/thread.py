@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.db import models
 from django.db.models import Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -75,15 +78,24 @@ class Thread(models.Model):
     )
     """Where it stands: derived by the database from the columns above, so that no path can forget it."""
 
-    labels: models.ManyToManyField["Label", "ThreadLabel"] = models.ManyToManyField(  # noqa: F821
+    labels: models.ManyToManyField[Any, Any] = models.ManyToManyField(
         "conversations.Label", through="conversations.ThreadLabel"
     )
+
+    # What a page adds for its reader (queues.py, views/inbox.py); no columns.
+    label_list: list[Any]
+    unread: bool
+    target_seconds: float | None
+    answered_seconds: float | None
+    resumes_at: datetime | None
+    live_url: str
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["brand", "scope", "root_key", "contact"], name="thread_once"),
             models.CheckConstraint(
-                name="thread_closed_with_reason", condition=Q(state="closed", end_reason__gt="") | ~Q(state="closed") & Q(end_reason="")
+                name="thread_closed_with_reason",
+                condition=Q(state="closed", end_reason__gt="") | ~Q(state="closed") & Q(end_reason=""),
             ),
             models.CheckConstraint(
                 name="thread_snoozed_until",
@@ -92,9 +104,18 @@ class Thread(models.Model):
         ]
         indexes = [
             models.Index("brand", "queue", models.F("due_at").asc(nulls_last=True), "id", name="thread_queue_due"),
-            models.Index("brand", "queue", models.F("last_message_at").desc(), models.F("id").desc(), name="thread_queue_newest"),
+            models.Index(
+                "brand", "queue", models.F("last_message_at").desc(), models.F("id").desc(), name="thread_queue_newest"
+            ),
             models.Index("brand", models.F("last_message_at").desc(), models.F("id").desc(), name="thread_newest"),
-            models.Index("owner", "brand", models.F("due_at").asc(nulls_last=True), "id", name="thread_mine", condition=~Q(state="closed")),
+            models.Index(
+                "owner",
+                "brand",
+                models.F("due_at").asc(nulls_last=True),
+                "id",
+                name="thread_mine",
+                condition=~Q(state="closed"),
+            ),
             models.Index(fields=["snoozed_until"], name="thread_wakes", condition=Q(state="snoozed")),
             models.Index(fields=["contact", "-last_message_at"], name="thread_of_contact"),
         ]

@@ -103,7 +103,12 @@ def conversation(
     spell = spells.open_spell(thread)
     thread.target_seconds = spell.target.seconds if spell else None
     thread.resumes_at = resumes_at
-    last = thread.spells.filter(outcome="answered").order_by("-number").values_list("team_business_seconds", flat=True).first()
+    last = (
+        thread.spells.filter(outcome="answered")
+        .order_by("-number")
+        .values_list("team_business_seconds", flat=True)
+        .first()
+    )
     thread.answered_seconds = last
     shown = [entry.of.item for entry in entries if entry.kind in ("message", "context") and entry.of.item]
     thread.live_url = shown[-1].url if shown else ""
@@ -156,7 +161,9 @@ def _why_not(thread: Thread) -> str:
 def _siblings(thread: Thread, person: Person) -> list[dict[str, Any]]:
     """The same item in other brands of this colleague."""
     items = thread.messages.filter(direction=Message.Direction.INBOUND).values("item_id")
-    others = Thread.objects.filter(messages__item_id__in=items, brand__membership__staff_id=person.pk).exclude(brand_id=thread.brand_id)
+    others = Thread.objects.filter(messages__item_id__in=items, brand__membership__staff_id=person.pk).exclude(
+        brand_id=thread.brand_id
+    )
     return [
         {"brand": other.brand, "url": reverse("thread", args=[other.brand.slug, "all", other.pk])}
         for other in others.select_related("brand").distinct()

@@ -1,4 +1,4 @@
-"""What is decided about a thread: owner, labels, snooze, close, reopen, undo. Each view makes one call into the rules."""
+"""Decisions about a thread: owner, labels, snooze, close, reopen, undo. Each view makes one call into the rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def _make(request: HttpRequest, slug: str, queue: str, pk: int, move: Move, *, l
     try:
         event = move(brand, thread, person, now)
     except Stale:
-        return show(request, slug, queue, pk, status=409, failed=_("A colleague was faster. This is how it stands now."))
+        return show(
+            request, slug, queue, pk, status=409, failed=_("A colleague was faster. This is how it stands now.")
+        )
     except NotPossible as refusal:
         return show(request, slug, queue, pk, status=422, failed=_(str(refusal)))
     done = f"?done={event.pk}" if event else ""
@@ -89,7 +91,9 @@ def snoozed_until(choice: str, at: str, now: datetime) -> datetime | None:
     days = {"evening": 0, "tomorrow": 1, "monday": 7 - local.weekday(), "week": 7}.get(choice)
     if days is None:
         return None
-    moment = (local + timedelta(days=days)).replace(hour=18 if choice == "evening" else 9, minute=0, second=0, microsecond=0)
+    moment = (local + timedelta(days=days)).replace(
+        hour=18 if choice == "evening" else 9, minute=0, second=0, microsecond=0
+    )
     return moment if moment > local else moment + timedelta(days=1)
 
 

@@ -44,7 +44,9 @@ def draft(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpResponse
     """Keeps the draft; says when, and how long the network would count it."""
     person, thread = _found(request, brand, pk)
     try:
-        kept = outbox.save_draft(thread, person, request.POST.get("text", ""), timezone.now(), _account(request, thread))
+        kept = outbox.save_draft(
+            thread, person, request.POST.get("text", ""), timezone.now(), _account(request, thread)
+        )
     except outbox.Refusal as refusal:
         return JsonResponse({"error": _(refusal.words)}, status=422)
     parent = kept.parent if kept.parent.item_id else None
@@ -58,9 +60,25 @@ def reply(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpResponse
     text = request.POST.get("text", "")
     try:
         token = uuid.UUID(request.POST.get("client_token", ""))
-        outbox.submit(thread, person, text, _whole(request.POST.get("version", "")), token, timezone.now(), _account(request, thread))
+        outbox.submit(
+            thread,
+            person,
+            text,
+            _whole(request.POST.get("version", "")),
+            token,
+            timezone.now(),
+            _account(request, thread),
+        )
     except ValueError:
-        return show(request, brand, queue, pk, status=422, failed=_("This form is damaged. Reload the page; your text is kept."), text=text)
+        return show(
+            request,
+            brand,
+            queue,
+            pk,
+            status=422,
+            failed=_("This form is damaged. Reload the page; your text is kept."),
+            text=text,
+        )
     except outbox.StaleReply as refusal:
         return show(request, brand, queue, pk, status=409, failed=_(refusal.words), text=text, stale=True)
     except outbox.Refusal as refusal:
@@ -88,7 +106,9 @@ def answered(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpRespo
         parsed = None
     at = timezone.make_aware(parsed) if parsed and timezone.is_naive(parsed) else parsed or now
     try:
-        outbox.answered_there(thread, person, request.POST.get("url", "").strip(), request.POST.get("text", "").strip(), at, now)
+        outbox.answered_there(
+            thread, person, request.POST.get("url", "").strip(), request.POST.get("text", "").strip(), at, now
+        )
     except outbox.Refusal as refusal:
         return show(request, brand, queue, pk, status=422, failed=_(refusal.words))
     return _back(brand, queue, pk)

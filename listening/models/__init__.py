@@ -7,6 +7,16 @@ from listening.models.source import Source
 from listening.models.topic import Topic
 
 __all__ = [
-    "Account", "Coverage", "Credential", "Fetch", "Heartbeat", "Item", "ItemSource", "Mention", "MentionTopic", "SetAsideItem",
-    "Source", "Topic",
-]  # fmt: skip
+    "Account",
+    "Coverage",
+    "Credential",
+    "Fetch",
+    "Heartbeat",
+    "Item",
+    "ItemSource",
+    "Mention",
+    "MentionTopic",
+    "SetAsideItem",
+    "Source",
+    "Topic",
+]

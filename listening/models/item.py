@@ -42,7 +42,7 @@ class Item(models.Model):
     """Of everything that can be edited: equal means that there is nothing to write."""
     hidden_words = models.BooleanField(default=False)
     """The words are gone (retention, or the network deleted them): id and times stay, so that it never comes twice."""
-    sources: models.ManyToManyField[Source, "ItemSource"] = models.ManyToManyField(Source, through="ItemSource")
+    sources: models.ManyToManyField[Source, ItemSource] = models.ManyToManyField(Source, through="ItemSource")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "external_id"], name="item_once")]

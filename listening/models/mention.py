@@ -15,7 +15,7 @@ class Mention(models.Model):
     source = models.ForeignKey(Source, on_delete=models.PROTECT)
     """The one that saw it first."""
     addressed = models.BooleanField(default=False)
-    """It spoke to us, or in a place of ours: no topic was asked. Neither addressed nor caught by a topic: context only."""
+    """It spoke to us, or in a place of ours: no topic was asked. Neither addressed nor caught: context only."""
     first_poll = models.BooleanField(default=False)
     """It came with the first poll of a new source: if it is old, it is history."""
     created_at = models.DateTimeField()

@@ -25,7 +25,7 @@ class Source(models.Model):
     warm_until = models.DateTimeField(null=True)
     """A conversation kept warm (`listening.watching`): polled like any source, until then, and shown to nobody."""
     own_place = models.BooleanField(default=False)
-    """Our own place (account notifications, comments of our blog): what is said there is a mention without any topic."""
+    """Our own place (account notifications, comments of our blog): what is said there is a mention, no topic asked."""
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
     added_at = models.DateTimeField()
 

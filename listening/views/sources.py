@@ -1,6 +1,7 @@
 """Where the brand listens, and how each place is.
 
-The frame of the page (navigation, counts) belongs to conversations, which listening does not know: config/urls.py hands it in.
+The frame of the page (navigation, counts) belongs to conversations, which listening does not know: config/urls.py hands
+it in.
 """
 
 from __future__ import annotations

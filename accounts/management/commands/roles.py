@@ -6,7 +6,7 @@ from accounts.roles import LOGINS, install
 
 
 class Command(BaseCommand):
-    help = "Makes the database's roles and applies the guards; run by the owner. Passwords come from ASCOLTO_<LOGIN>_PASSWORD."
+    help = "Makes the database's roles and applies the guards, as the owner. Passwords: ASCOLTO_<LOGIN>_PASSWORD."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: object, **options: object) -> None:
