@@ -137,15 +137,21 @@ def supervise(data: Path, port: int) -> None:
 
 def keep(services: Services, parts: list[Part], port: int) -> None:
     sandbox = sandbox_port(services.data)
-    told = {"ASCOLTO_DEMO": "1", "SANDBOX_PORT": str(sandbox), "ASCOLTO_ALLOW_ADDRESSES": f"{HOST}:{sandbox}"}
+    told = {
+        "ASCOLTO_DEMO": "1",
+        "ASCOLTO_URL": f"http://{HOST}:{port}/",
+        "ASCOLTO_ALLOW_ADDRESSES": f"{HOST}:{sandbox}",
+        "SANDBOX_PORT": str(sandbox),
+    }
     owner = services.environment_for("owner") | told
     network = Part("sandbox", ["demo.sandbox"], stranger(owner), services.data)
     parts.append(network)
     network.start()
     say("Preparing the database ...")
     step(owner, services.data, "prepare", "config.prepare")
-    say("Loading the demo data, if the database is empty ...")
-    step(owner, services.data, "demo", "manage", "demo")
+    if (environment.ROOT / "demo/management/commands/demo.py").exists():
+        say("Loading the demo data, if the database is empty ...")
+        step(owner, services.data, "demo", "manage", "demo")
     for part in product(services, told, port):
         parts.append(part)
         part.start()
@@ -160,10 +166,10 @@ def product(services: Services, told: dict[str, str], port: int) -> list[Part]:
     """The processes of the product, each with the login of its kind."""
     web, poller, sender = (services.environment_for(kind) | told for kind in ("web", "poller", "sender"))
     celery = ["celery", "-A", "config.celery"]
-    worker = [*celery, "worker", "-l", "INFO", "--without-gossip", "--without-mingle", "-c", "2"]
+    worker = [*celery, "worker", "-l", "WARNING", "--without-gossip", "--without-mingle", "-c", "2"]
     gunicorn = ["gunicorn", "config.wsgi:application", "--bind", f"{HOST}:{port}", "--no-control-socket"]
     gunicorn += ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--graceful-timeout", "3"]
-    beat = [*celery, "beat", "-l", "INFO", "-s", str(services.data / "beat"), "--pidfile="]
+    beat = [*celery, "beat", "-l", "WARNING", "-s", str(services.data / "beat"), "--pidfile="]
     return [
         Part("web", gunicorn, web, services.data),
         Part("poller", [*worker, "-n", "poller@%h", "-Q", "poll,background"], poller, services.data),

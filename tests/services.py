@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -27,6 +28,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def start(config: pytest.Config) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, with everything cleared away
     compile_messages()
     data = Path(tempfile.mkdtemp(prefix="ascolto-test-"))
     data.chmod(0o711)  # root's servers run as another account, which has to pass through

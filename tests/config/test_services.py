@@ -8,9 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,6 @@ PATIENCE_SECONDS = 30.0
 def _without_the_servers_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", *(f"ASCOLTO_{each}_PASSWORD" for each in ("WEB", "SENDER", "POLLER"))):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data folder that does not exist yet, below one that every account can pass through."""
-    parent = Path(tempfile.mkdtemp(prefix="ascolto-services-"))
-    parent.chmod(0o711)
-    yield parent / "data"
-    shutil.rmtree((parent / "data/servers").resolve(), ignore_errors=True)
-    shutil.rmtree(parent)
 
 
 def answer(services: Services, statement: str) -> Any:
