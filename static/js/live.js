@@ -42,7 +42,7 @@ async function ask() {
     });
     connected(answer.status < 500);
     if (answer.status === 200 && !answer.redirected) await redraw();
-    if (answer.headers.get("HX-Redirect")) document.dispatchEvent(new CustomEvent("ascolto:signed-out"));
+    if (answer.headers.get("HX-Redirect")) location.reload(); // signed out: log in and come back to this page
   } catch {
     connected(false);
   } finally {

@@ -28,6 +28,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (title && !writing) title.focus({ preventScroll: true });
 });
 
+// A refused move keeps its address: that of the form is no page.
+document.addEventListener("htmx:beforeHistoryUpdate", (event) => {
+  if (event.detail.xhr.status >= 400) event.detail.history.type = null;
+});
+
 for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, () => {
     document.dispatchEvent(new CustomEvent("ascolto:say", { detail: { text: words.wordsFailed, failed: true } }));
