@@ -636,7 +636,7 @@ def mock_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _wait_for(base: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         try:
             httpx.get(f"{base}/api/v1/instance", timeout=1)
@@ -659,6 +659,7 @@ def mock_answers(base: str, item: Item) -> list[dict[str, Any]]:
     return list(context["descendants"])
 
 
+@pytest.mark.xdist_group("mastodon_mock")
 def test_mock_is_heard_and_answered(mock_server: str) -> None:
     speaker, item = mock_question(mock_server, "@nivalta la tasca si è scucita")
     assert speaker.facts["keys"] == "honoured"
@@ -680,6 +681,7 @@ def test_mock_is_heard_and_answered(mock_server: str) -> None:
     assert not again.items
 
 
+@pytest.mark.xdist_group("mastodon_mock")
 @pytest.mark.parametrize(("cut", "out"), [("before", False), ("after", True), ("half", True)])
 def test_mock_behind_a_line_that_is_cut(mock_server: str, cut: Any, out: bool) -> None:
     _, item = mock_question(mock_server, f"@nivalta la fibbia, {cut}")
@@ -696,12 +698,14 @@ def test_mock_behind_a_line_that_is_cut(mock_server: str, cut: Any, out: bool) -
     assert len(mock_answers(mock_server, item)) == 1
 
 
+@pytest.mark.xdist_group("mastodon_mock")
 def test_mock_refuses_what_is_too_long(mock_server: str) -> None:
     speaker, item = mock_question(mock_server, "@nivalta una domanda lunga")
     with pytest.raises(Refused):
         answer(speaker, item, "long-1", "x" * 600)
 
 
+@pytest.mark.xdist_group("mastodon_mock")
 def test_mock_behind_a_dead_line_is_unreachable(mock_server: str) -> None:
     with line_to(urlsplit(mock_server).port or 0) as line:
         line.cut, line.method = "before", b"GET"
