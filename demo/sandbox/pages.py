@@ -207,7 +207,7 @@ class View:
     def _chips(self) -> str:
         brand = self._addressee()
         links = "".join(
-            f'<a href="{escape(self._url(start=each["id"], brand=each["brand"]))}#say">{escape(each["customer"])}</a>'
+            f'<a lang="it" href="{escape(self._url(start=each["id"], brand=each["brand"]))}#say">{escape(each["customer"])}</a>'
             for each in [each for each in suggestions() if each["brand"] == brand][:5]
         )
         return f"<span>{escape(self.words['suggestions'])}:</span> {links}"

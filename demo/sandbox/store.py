@@ -110,7 +110,7 @@ class Store:
             post_id = max(newest + 1, int(now * 1000) << 16)
             values = (post_id, account.name, text, parent, visibility, spoiler, language or account.language, key, now)
             columns = "id, account, text, parent, visibility, spoiler, language, key, created, shown"
-            self._change(f"INSERT INTO post ({columns}) VALUES ({'?, ' * 9}?)", *values, now + delay)  # noqa: S608
+            self._change(f"INSERT INTO post ({columns}) VALUES ({'?, ' * 9}?)", *values, now + delay)
             post = self.posts("id = ?", post_id, hidden=True)[0]
             for reader in post.mentioned:
                 if reader != account:
@@ -126,7 +126,7 @@ class Store:
     def posts(self, where: str, *values: Any, hidden: bool = False) -> list[Post]:
         """Posts, newest first; without those deleted or not shown yet, unless `hidden`."""
         shown = "1" if hidden else f"deleted IS NULL AND shown <= {time.time()}"
-        rows = self._all(f"SELECT * FROM post WHERE {where} AND {shown} ORDER BY id DESC", *values)  # noqa: S608
+        rows = self._all(f"SELECT * FROM post WHERE {where} AND {shown} ORDER BY id DESC", *values)
         return [_post(row) for row in rows]
 
     def post(self, post_id: int) -> Post | None:
@@ -232,7 +232,7 @@ class Store:
 
     def clear(self) -> None:
         for table in ("post", "notification", "attempt", "fault"):
-            self._change(f"DELETE FROM {table}")  # noqa: S608
+            self._change(f"DELETE FROM {table}")
 
 
 def _post(row: sqlite3.Row) -> Post:
