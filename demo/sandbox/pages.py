@@ -205,10 +205,11 @@ class View:
         return next((each["customer"] for each in suggestions() if each["id"] == asked), "")
 
     def _chips(self) -> str:
-        brand = self._addressee()
+        own = [each for each in suggestions() if each["brand"] == self._addressee()]
         links = "".join(
-            f'<a lang="it" href="{escape(self._url(start=each["id"], brand=each["brand"]))}#say">{escape(each["customer"])}</a>'
-            for each in [each for each in suggestions() if each["brand"] == brand][:5]
+            f'<a lang="it" href="{escape(self._url(start=each["id"], brand=each["brand"]))}#say">'
+            f"{escape(each['customer'])}</a>"
+            for each in own[:5]
         )
         return f"<span>{escape(self.words['suggestions'])}:</span> {links}"
 
