@@ -12,17 +12,21 @@ from django.http import Http404
 from accounts.models import Brand, Engagement, Person
 
 
-def brands_of(person: Person) -> QuerySet[Brand]:
-    """The brands a colleague works for; for a consultant those of running engagements come from `engagements_of`."""
-    return Brand.objects.filter(archived_at=None, membership__staff_id=person.pk)
+def brands_of(person: Person) -> list[Brand]:
+    """The brands a colleague works for, asked once for each request. (A consultant's come from `engagements_of`.)"""
+    known: list[Brand] | None = getattr(person, "known_brands", None)
+    if known is None:
+        known = list(Brand.objects.filter(archived_at=None, membership__staff_id=person.pk))
+        person.known_brands = known  # type: ignore[attr-defined]
+    return known
 
 
 def brand_for(person: Person, slug: str) -> Brand:
     """Raises Http404 outside the person's sight."""
-    brand = brands_of(person).filter(slug=slug).first()
-    if brand is None:
-        raise Http404
-    return brand
+    for brand in brands_of(person):
+        if brand.slug == slug:
+            return brand
+    raise Http404
 
 
 def engagements_of(person: Person, now: datetime) -> QuerySet[Engagement]:
@@ -32,12 +36,22 @@ def engagements_of(person: Person, now: datetime) -> QuerySet[Engagement]:
     ).order_by(F("ends_at"))
 
 
+def engaged_brands_of(person: Person, now: datetime) -> QuerySet[Brand]:
+    """The brands that a consultant sees at `now`."""
+    return Brand.objects.filter(engagements__in=engagements_of(person, now), archived_at=None).distinct()
+
+
 def engagement_for(person: Person, slug: str, now: datetime) -> tuple[Engagement, Brand]:
     """The running engagement that lets this consultant see the brand. Raises Http404."""
-    engagement = engagements_of(person, now).filter(brands__slug=slug, brands__archived_at=None).first()
+    running = engagements_of(person, now).filter(brands__slug=slug, brands__archived_at=None)
+    engagement = running.select_related("agency", "sponsor__person").only(*SEEN).first()
     if engagement is None:
         raise Http404
     return engagement, engagement.brands.get(slug=slug)
+
+
+SEEN = ("agency__name", "purpose", "starts_at", "ends_at", "ended_at", "sponsor__kind", "sponsor__person__name")
+"""What a consultant's page reads of an engagement: of its sponsor the name, and no column beyond it."""
 
 
 def last_engagement() -> dict[str, Any]:

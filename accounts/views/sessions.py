@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import brands_of, engagements_of, last_engagement
+from accounts.access import brands_of, engaged_brands_of, last_engagement
 from accounts.models import Person
 
 DEMO_LOGINS = (
@@ -55,14 +55,14 @@ def home(request: HttpRequest) -> HttpResponse:
     """Everybody's first page: the inbox for colleagues, the engagement for consultants."""
     person: Person = request.person  # type: ignore[attr-defined]
     if person.is_staff_member:
-        brand = brands_of(person).first()
-        if brand is None:
+        brands = brands_of(person)
+        if not brands:
             return render(request, "accounts/no_brand.html")
-        return HttpResponseRedirect(reverse("inbox", args=[brand.slug, "triage"]))
-    engagement = engagements_of(person, timezone.now()).first()
-    if engagement is None:
+        return HttpResponseRedirect(reverse("inbox", args=[brands[0].slug, "triage"]))
+    brand = engaged_brands_of(person, timezone.now()).first()
+    if brand is None:
         return ended(request)
-    return HttpResponseRedirect(reverse("consult-threads", args=[engagement.brands.order_by("name")[0].slug]))
+    return HttpResponseRedirect(reverse("consult-threads", args=[brand.slug]))
 
 
 def ended(request: HttpRequest, status: int = 200) -> HttpResponse:
@@ -74,6 +74,6 @@ def ended(request: HttpRequest, status: int = 200) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """One page for what is not there and for what is out of sight; for a consultant whose engagement has ended, why."""
     person: Person | None = getattr(request, "person", None)
-    if person is not None and not person.is_staff_member and not engagements_of(person, timezone.now()).exists():
+    if person is not None and not person.is_staff_member and not engaged_brands_of(person, timezone.now()).exists():
         return ended(request, status=404)
     return render(request, "404.html", status=404)

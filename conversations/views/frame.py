@@ -26,7 +26,7 @@ def frame(request: HttpRequest, brand: Brand, section: str, now: datetime, queue
     counts = queues.counts(brand, person, now)
     return {
         "brand": brand,
-        "brands": list(brands_of(person)),
+        "brands": brands_of(person),
         "queue": queue,
         "section": section,
         "queues": [
