@@ -5,7 +5,7 @@ The only place where the reports ask the database. Every figure comes from spell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -306,8 +306,3 @@ def target_of(selection: Selection) -> int | None:
     """The brand's target in business seconds, as it stands now."""
     versions = TargetVersion.objects.filter(brand=selection.brand, valid_from__lte=selection.now)
     return versions.order_by("-valid_from").values_list("seconds", flat=True).first()
-
-
-def deaf_names(all_ears: Iterable[Ear], monday: date, source: int | None) -> Iterator[str]:
-    """Names of the sources under the selection that we could not always hear in a week."""
-    return (ear.name for ear in all_ears if monday in ear.deaf and ear.shown and source in (None, ear.pk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -216,17 +217,26 @@ def _waiting(chosen: Selection, now: Figures, earlier: int) -> dict[str, Any]:
     }
 
 
-def _week(chosen: Selection, monday: date, figures: Figures, ears: list[Ear]) -> dict[str, Any]:
-    deaf = list(response_times.deaf_names(ears, monday, chosen.source))
-    return {
-        "start": monday,
-        "n": figures.reply.n,
-        "median": figures.reply.median,
-        "p90": figures.reply.p90,
-        "deaf": bool(deaf),
-        "deaf_sources": deaf,
-        "list_url": _list_url(chosen, "reply", week=monday.isoformat()),
-    }
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A point of the line chart and a row of its table."""
+
+    start: date
+    n: int
+    median: float | None
+    p90: float | None
+    deaf_sources: list[str]
+    list_url: str
+
+    @property
+    def deaf(self) -> bool:
+        return bool(self.deaf_sources)
+
+
+def _week(chosen: Selection, monday: date, figures: Figures, ears: list[Ear]) -> Week:
+    deaf_sources = [ear.name for ear in ears if ear.shown and monday in ear.deaf and chosen.source in (None, ear.pk)]
+    list_url = _list_url(chosen, "reply", week=monday.isoformat())
+    return Week(monday, figures.reply.n, figures.reply.median, figures.reply.p90, deaf_sources, list_url)
 
 
 def _source(chosen: Selection, ear: Ear, figures: Figures) -> dict[str, Any]:
