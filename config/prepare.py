@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import django
+from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 
 from config.messages import compile_messages
@@ -16,7 +19,17 @@ def prepare() -> None:
     call_command("roles", verbosity=0)
     call_command("migrate", interactive=False, verbosity=1)
     call_command("roles", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    if static_files_changed():
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def static_files_changed() -> bool:
+    """Whether one is newer than the last collection, which compresses them all and takes seconds."""
+    manifest = Path(staticfiles_storage.path("staticfiles.json"))
+    if not manifest.exists():
+        return True
+    sources = [Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([])]
+    return max(path.stat().st_mtime for path in sources) > manifest.stat().st_mtime
 
 
 if __name__ == "__main__":

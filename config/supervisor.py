@@ -88,7 +88,10 @@ class Part:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # nobody reads us any more (`make demo | head`): no reason to end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
@@ -167,7 +170,7 @@ def product(services: Services, told: dict[str, str], port: int) -> list[Part]:
     web, poller, sender = (services.environment_for(kind) | told for kind in ("web", "poller", "sender"))
     celery = ["celery", "-A", "config.celery"]
     worker = [*celery, "worker", "-l", "WARNING", "--without-gossip", "--without-mingle", "-c", "2"]
-    gunicorn = ["gunicorn", "config.wsgi:application", "--bind", f"{HOST}:{port}", "--no-control-socket"]
+    gunicorn = ["gunicorn", "config.wsgi:application", "--bind", f"{HOST}:{port}", "--no-control-socket", "--preload"]
     gunicorn += ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--graceful-timeout", "3"]
     beat = [*celery, "beat", "-l", "WARNING", "-s", str(services.data / "beat"), "--pidfile="]
     return [
