@@ -59,7 +59,7 @@ def limits(account: Account) -> tuple[int, Json]:
 def length(account: Account, text: str, parent: StoredItem) -> int:
     """The length, as the network counts it, of what would really leave: with what the connector puts in."""
     voice = voice_of(account.kind)
-    return voice.length(str(compose(account, parent, text).get("status", text)), account.facts)
+    return voice.length(voice.counted(compose(account, parent, text)), account.facts)
 
 
 def compose(account: Account, parent: StoredItem, text: str) -> Json:

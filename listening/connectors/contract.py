@@ -283,6 +283,10 @@ class Voice(Protocol):
 
     def limit(self, facts: Json) -> int: ...
 
+    def counted(self, payload: Json) -> str:
+        """The words of a payload that count against the limit."""
+        ...
+
     def compose(self, parent: Item, text: str, facts: Json, speaker_handle: str) -> Json:
         """The exact payload, frozen in the outbox before the first byte leaves: missing @author put in, warning and
         visibility copied from the parent. Pure."""

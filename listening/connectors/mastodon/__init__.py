@@ -77,6 +77,9 @@ class Mastodon:
     def limit(self, facts: Json) -> int:
         return int(facts.get("max_characters", 500))
 
+    def counted(self, payload: Json) -> str:
+        return f"{payload['spoiler_text']}{payload['status']}"
+
     def compose(self, parent: Item, text: str, facts: Json, speaker_handle: str) -> Json:
         return voice.compose(parent, text, facts, speaker_handle)
 
