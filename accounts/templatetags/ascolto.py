@@ -32,9 +32,7 @@ register = template.Library()
 MARKS = {"mastodon", "bluesky", "reddit", "youtube"}
 NETWORK_ICONS = {"feed": "rss", "forum": "messages-square", "review": "star"}
 NETWORK_NAMES = {
-    "feed": gettext_lazy("the web"),
-    "forum": gettext_lazy("the forum"),
-    "review": gettext_lazy("the review site"),
+    "feed": "Web",
     "mastodon": "Mastodon",
     "bluesky": "Bluesky",
     "reddit": "Reddit",
@@ -140,6 +138,14 @@ def brand_mark(name: str, size: str = "", by: str = "") -> SafeString:
 @register.filter
 def network_name(network: str) -> str:
     return str(NETWORK_NAMES.get(network, network.capitalize()))
+
+
+@register.simple_tag
+def see_on(network: str) -> str:
+    """The words of a link to where something was said."""
+    if network in MARKS:
+        return gettext("See it on %(network)s") % {"network": network_name(network)}
+    return gettext("See it at its source")
 
 
 @register.filter

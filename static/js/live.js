@@ -41,6 +41,7 @@ async function ask() {
       headers: { "HX-Request": "true" },
     });
     connected(answer.status < 500);
+    if (answer.status === 404) return location.reload(); // the engagement has ended: the page says so
     if (answer.status === 200 && !answer.redirected) await redraw();
     if (answer.headers.get("HX-Redirect")) location.reload(); // signed out: log in and come back to this page
   } catch {

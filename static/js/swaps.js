@@ -15,7 +15,9 @@ function scrollToNews() {
   const scroll = document.querySelector("#conversation #scroll");
   if (!scroll) return;
   const first = document.getElementById("first-new");
+  const last = [...scroll.querySelectorAll(".msg")].at(-1);
   if (first) first.scrollIntoView({ block: "start" });
+  else if (last?.offsetHeight > scroll.clientHeight) last.scrollIntoView({ block: "start" });
   else scroll.scrollTop = scroll.scrollHeight;
 }
 
