@@ -5,6 +5,6 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import checks, roles  # noqa: F401  (registers the start-up checks)
+        from accounts import checks, live, roles  # noqa: F401  (start-up checks, changes of rights)
 
         roles.apply_after_migrations()

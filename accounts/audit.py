@@ -19,7 +19,7 @@ def record(actor_id: int | None, action: str, thing: Model | None, now: datetime
                 at=now,
                 actor_id=actor_id,
                 action=action,
-                object_type=thing._meta.model_name if thing else "",
+                object_type=(thing._meta.model_name or "") if thing else "",
                 object_id=thing.pk if thing else None,
                 meta=meta,
             )
@@ -28,7 +28,9 @@ def record(actor_id: int | None, action: str, thing: Model | None, now: datetime
 
 
 def first_bad_entry() -> int | None:
-    """Walks the chain; gives the id of the first entry that does not agree with it, or None when all is well."""
+    """Walks the chain; gives the id of the first entry that does not agree with it (0: all of them are gone), or None
+    when all is well. Whoever owns the tables can write a whole new chain: its head is to be kept elsewhere too.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -43,10 +45,11 @@ def first_bad_entry() -> int | None:
         )
         row = cursor.fetchone()
         if row:
-            return row[0]
-        cursor.execute(
-            """SELECT coalesce((SELECT max(id) FROM accounts_auditentry), 0) FROM accounts_audithead h
-               WHERE h.seq <> (SELECT count(*) FROM accounts_auditentry)"""
+            return int(row[0])
+        cursor.execute(  # what was cut off at the end: the head remembers it
+            """SELECT coalesce(e.id, 0) FROM accounts_audithead h
+               LEFT JOIN LATERAL (SELECT id, seq, print FROM accounts_auditentry ORDER BY seq DESC LIMIT 1) e ON true
+               WHERE (h.seq, h.print) IS DISTINCT FROM (coalesce(e.seq, 0), coalesce(e.print, ''))"""
         )
         cut = cursor.fetchone()
-        return cut[0] if cut else None
+        return int(cut[0]) if cut else None

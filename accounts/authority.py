@@ -1,7 +1,7 @@
-"""Who may do what: the one table. Views, templates, domain functions and commands ask `allows`; nothing else compares a role.
+"""Who may do what: the one table. Views, domain functions and commands ask `allows`; nothing else compares a role.
 
-The database repeats it in its own words (accounts/guards.sql, conversations/guards.sql), so that a forgotten question here
-is still refused there.
+The database repeats it in its own words (accounts/guards.sql, conversations/guards.sql), so that a question forgotten
+here is still refused there.
 """
 
 from __future__ import annotations

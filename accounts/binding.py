@@ -17,7 +17,7 @@ from accounts.roles import role_name
 
 @contextmanager
 def bound(role: str, person_id: int | None = None, *, durable: bool = True) -> Iterator[None]:
-    """Everything inside is one transaction under `role` (web, staff, consultant, sender, poller), signed by `person_id`.
+    """Everything inside is one transaction under `role` (web, staff, consultant, sender, poller), in a person's name.
 
     `durable` says that this is the outermost transaction: a commit at its end is a real commit.
     """
@@ -49,4 +49,5 @@ def _set(role: str, actor: str) -> None:
 def _now_bound() -> tuple[str, str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role'), coalesce(current_setting('ascolto.actor', true), '')")
-        return cursor.fetchone()
+        role, actor = cursor.fetchone()
+        return role, actor

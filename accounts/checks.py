@@ -36,4 +36,8 @@ def every_url_has_a_sign(**_: Any) -> list[CheckMessage]:
 def secrets_are_there(**_: Any) -> list[CheckMessage]:
     if settings.SECRET_KEY:
         return []
-    return [Error("SECRET_KEY is empty.", hint="Set it in the environment, at least 50 random characters.", id="ascolto.E002")]
+    return [
+        Error(
+            "SECRET_KEY is empty.", hint="Set it in the environment, at least 50 random characters.", id="ascolto.E002"
+        )
+    ]

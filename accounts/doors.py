@@ -1,4 +1,4 @@
-"""The sign on every URL: which capability it needs, and with which methods it is called. No sign, no start (checks.py)."""
+"""The sign on every URL: which capability it needs, with which methods it is called. No sign, no start (checks.py)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from accounts.authority import Can, Role, allows
+from accounts.binding import take
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -> URLPattern:
@@ -21,13 +23,14 @@ def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -
     allowed = methods.split() + (["HEAD"] if "GET" in methods.split() else [])
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         person = request.person  # type: ignore[attr-defined]
-        if can is not Can.BE_ANYONE:
-            if person is None or not person.active:
-                return _to_log_in(request)
-            if not allows(person, can):
-                raise Http404 if person.role == Role.CONSULTANT else PermissionDenied
+        if can is Can.BE_ANYONE:
+            take("web")  # log-in, log-out, health: sessions and heartbeats, which a person's role need not reach
+        elif person is None or not person.active:
+            return _to_log_in(request)
+        elif not allows(person, can):
+            raise Http404 if person.role == Role.CONSULTANT else PermissionDenied
         if request.method not in allowed:
             return HttpResponseNotAllowed(allowed)
         return view(request, *args, **kwargs)

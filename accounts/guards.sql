@@ -1,15 +1,16 @@
 -- What the database itself refuses, for accounts. Applied after each migrate by accounts/roles.py; every statement may run again.
+-- The search path of each function ends with pg_temp: else a temporary table named like ours would be read instead.
 -- {web}, {staff}, {consultant}, {sender}, {poller} stand for this database's roles.
 
 -- ── who acts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 CREATE OR REPLACE FUNCTION ascolto_actor() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS
 $$ SELECT nullif(current_setting('ascolto.actor', true), '')::bigint $$;
 
-CREATE OR REPLACE FUNCTION ascolto_actor_is_staff() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+CREATE OR REPLACE FUNCTION ascolto_actor_is_staff() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT EXISTS (SELECT 1 FROM accounts_person WHERE id = ascolto_actor() AND kind = 'staff' AND active) $$;
 
 -- The brands that the actor is engaged for at this moment.
-CREATE OR REPLACE FUNCTION ascolto_engaged_brands() RETURNS bigint[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+CREATE OR REPLACE FUNCTION ascolto_engaged_brands() RETURNS bigint[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT coalesce(array_agg(DISTINCT b.brand_id), '{}')
      FROM accounts_engagement e
      JOIN accounts_engagement_brands b ON b.engagement_id = e.id
@@ -18,7 +19,7 @@ $$ SELECT coalesce(array_agg(DISTINCT b.brand_id), '{}')
     WHERE c.person_id = ascolto_actor()
       AND e.starts_at <= now() AND e.ends_at > now() AND (e.ended_at IS NULL OR e.ended_at > now()) $$;
 
-CREATE OR REPLACE FUNCTION ascolto_own_engagements() RETURNS bigint[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+CREATE OR REPLACE FUNCTION ascolto_own_engagements() RETURNS bigint[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT coalesce(array_agg(DISTINCT e.id), '{}')
      FROM accounts_engagement e
      JOIN accounts_engagement_consultants c ON c.engagement_id = e.id
@@ -26,10 +27,18 @@ $$ SELECT coalesce(array_agg(DISTINCT e.id), '{}')
     WHERE c.person_id = ascolto_actor()
       AND e.starts_at <= now() AND e.ends_at > now() AND (e.ended_at IS NULL OR e.ended_at > now()) $$;
 
+-- Whom a consultant knows: oneself, the sponsor, those engaged together, and the teams of the engaged brands.
+CREATE OR REPLACE FUNCTION ascolto_people_known() RETURNS bigint[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$ SELECT array_agg(known.id) FROM (
+       SELECT ascolto_actor() AS id
+       UNION SELECT sponsor_id FROM accounts_engagement WHERE id = ANY (ascolto_own_engagements())
+       UNION SELECT person_id FROM accounts_engagement_consultants WHERE engagement_id = ANY (ascolto_own_engagements())
+       UNION SELECT staff_id FROM accounts_membership WHERE brand_id = ANY (ascolto_engaged_brands())) known $$;
+
 -- All that a consultant may still know when the engagement is over: its end, its brands' names, and whom to write to.
 CREATE OR REPLACE FUNCTION ascolto_last_engagement()
 RETURNS TABLE (ended_at timestamptz, brand_names text, sponsor_name text, sponsor_email text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT least(e.ends_at, coalesce(e.ended_at, e.ends_at)),
           (SELECT string_agg(n.name, ', ' ORDER BY n.name) FROM accounts_engagement_brands b JOIN accounts_brand n ON n.id = b.brand_id
             WHERE b.engagement_id = e.id), s.name, s.email
@@ -40,7 +49,7 @@ $$ SELECT least(e.ends_at, coalesce(e.ended_at, e.ends_at)),
     ORDER BY 1 DESC LIMIT 1 $$;
 
 -- ── a person's kind never changes, and only internal people are staff ───────────────────────────────────────────────
-CREATE OR REPLACE FUNCTION ascolto_kind_is_for_ever() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ascolto_kind_is_for_ever() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF NEW.kind IS DISTINCT FROM OLD.kind THEN
         RAISE EXCEPTION 'A person''s kind never changes: who joins the company gets a new account.' USING ERRCODE = 'check_violation';
@@ -60,11 +69,11 @@ END $$;
 INSERT INTO accounts_audithead (id, seq, print) VALUES (1, 0, '') ON CONFLICT DO NOTHING;
 
 CREATE OR REPLACE FUNCTION ascolto_audit_print(e accounts_auditentry) RETURNS text LANGUAGE sql STABLE AS
-$$ SELECT encode(sha256(convert_to(concat_ws('|', e.previous, e.seq, extract(epoch FROM e.at), e.actor_id, e.action,
-                                            e.object_type, e.object_id, e.meta::text), 'UTF8')), 'hex') $$;
+$$ SELECT encode(sha256(convert_to(jsonb_build_array(e.previous, e.seq, extract(epoch FROM e.at), e.actor_id, e.action,
+                                                     e.object_type, e.object_id, e.meta)::text, 'UTF8')), 'hex') $$;
 
 -- Deferred: the head is locked while a commit ends, not while a page renders.
-CREATE OR REPLACE FUNCTION ascolto_audit_chain() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE OR REPLACE FUNCTION ascolto_audit_chain() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE head accounts_audithead; entry accounts_auditentry;
 BEGIN
     SELECT * INTO head FROM accounts_audithead WHERE id = 1 FOR UPDATE;
@@ -80,7 +89,7 @@ DROP TRIGGER IF EXISTS audit_chain ON accounts_auditentry;
 CREATE CONSTRAINT TRIGGER audit_chain AFTER INSERT ON accounts_auditentry
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ascolto_audit_chain();
 
-CREATE OR REPLACE FUNCTION ascolto_audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ascolto_audit_stays() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND OLD.seq IS NULL AND NEW.seq IS NOT NULL
        AND (NEW.id, NEW.at, NEW.actor_id, NEW.action, NEW.object_type, NEW.object_id, NEW.meta)
@@ -94,11 +103,14 @@ CREATE OR REPLACE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON accounts_audite
 CREATE OR REPLACE TRIGGER audit_stays_whole BEFORE TRUNCATE ON accounts_auditentry
     FOR EACH STATEMENT EXECUTE FUNCTION ascolto_audit_stays();
 
--- Whoever acts as a person signs as that person; the machine signs as nobody.
-CREATE OR REPLACE FUNCTION ascolto_audit_signed() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Whoever acts as a person signs as that person, a consultant their advice alone; the machine signs as nobody.
+CREATE OR REPLACE FUNCTION ascolto_audit_signed() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF NEW.actor_id IS DISTINCT FROM ascolto_actor() OR NEW.seq IS NOT NULL THEN
         RAISE EXCEPTION 'An audit entry is signed by whoever acts.' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF current_user = '{consultant_name}' AND NEW.action <> 'advice.given' THEN
+        RAISE EXCEPTION 'A consultant gives advice and decides nothing.' USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN NEW;
 END $$;
@@ -126,30 +138,49 @@ GRANT SELECT ON accounts_person, accounts_staff, accounts_brand TO {sender}, {po
 
 ALTER TABLE accounts_person ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS person_seen ON accounts_person;
-CREATE POLICY person_seen ON accounts_person FOR SELECT USING (true);
+DROP POLICY IF EXISTS person_team ON accounts_person;
+CREATE POLICY person_team ON accounts_person FOR SELECT TO {web}, {staff}, {sender}, {poller} USING (true);
+DROP POLICY IF EXISTS person_known ON accounts_person;
+CREATE POLICY person_known ON accounts_person FOR SELECT TO {consultant}
+    USING (id = ANY ((SELECT ascolto_people_known())::bigint[]));
 DROP POLICY IF EXISTS person_own ON accounts_person;
-CREATE POLICY person_own ON accounts_person FOR UPDATE USING (id = ascolto_actor()) WITH CHECK (id = ascolto_actor());
+CREATE POLICY person_own ON accounts_person FOR UPDATE TO {staff}, {consultant}
+    USING (id = ascolto_actor() AND active) WITH CHECK (id = ascolto_actor() AND active);
+
+ALTER TABLE accounts_staff ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS staff_team ON accounts_staff;
+CREATE POLICY staff_team ON accounts_staff FOR SELECT TO {web}, {staff}, {sender}, {poller} USING (true);
+DROP POLICY IF EXISTS staff_known ON accounts_staff;
+CREATE POLICY staff_known ON accounts_staff FOR SELECT TO {consultant}
+    USING (person_id = ANY ((SELECT ascolto_people_known())::bigint[]));
+
+ALTER TABLE accounts_agency ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS agency_team ON accounts_agency;
+CREATE POLICY agency_team ON accounts_agency FOR SELECT TO {staff} USING (true);
+DROP POLICY IF EXISTS agency_own ON accounts_agency;
+CREATE POLICY agency_own ON accounts_agency FOR SELECT TO {consultant}
+    USING (EXISTS (SELECT 1 FROM accounts_engagement e WHERE e.agency_id = accounts_agency.id));
 
 ALTER TABLE accounts_brand ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS brand_team ON accounts_brand;
 CREATE POLICY brand_team ON accounts_brand FOR SELECT TO {web}, {staff}, {sender}, {poller} USING (true);
 DROP POLICY IF EXISTS brand_engaged ON accounts_brand;
-CREATE POLICY brand_engaged ON accounts_brand FOR SELECT TO {consultant} USING (id = ANY (ascolto_engaged_brands()));
+CREATE POLICY brand_engaged ON accounts_brand FOR SELECT TO {consultant} USING (id = ANY ((SELECT ascolto_engaged_brands())::bigint[]));
 
 ALTER TABLE accounts_engagement ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS engagement_team ON accounts_engagement;
 CREATE POLICY engagement_team ON accounts_engagement FOR SELECT TO {staff} USING (true);
 DROP POLICY IF EXISTS engagement_own ON accounts_engagement;
-CREATE POLICY engagement_own ON accounts_engagement FOR SELECT TO {consultant} USING (id = ANY (ascolto_own_engagements()));
+CREATE POLICY engagement_own ON accounts_engagement FOR SELECT TO {consultant} USING (id = ANY ((SELECT ascolto_own_engagements())::bigint[]));
 ALTER TABLE accounts_engagement_brands ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS engagement_brands_team ON accounts_engagement_brands;
 CREATE POLICY engagement_brands_team ON accounts_engagement_brands FOR SELECT TO {staff} USING (true);
 DROP POLICY IF EXISTS engagement_brands_own ON accounts_engagement_brands;
 CREATE POLICY engagement_brands_own ON accounts_engagement_brands FOR SELECT TO {consultant}
-    USING (engagement_id = ANY (ascolto_own_engagements()));
+    USING (engagement_id = ANY ((SELECT ascolto_own_engagements())::bigint[]));
 ALTER TABLE accounts_engagement_consultants ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS engagement_consultants_team ON accounts_engagement_consultants;
 CREATE POLICY engagement_consultants_team ON accounts_engagement_consultants FOR SELECT TO {staff} USING (true);
 DROP POLICY IF EXISTS engagement_consultants_own ON accounts_engagement_consultants;
 CREATE POLICY engagement_consultants_own ON accounts_engagement_consultants FOR SELECT TO {consultant}
-    USING (engagement_id = ANY (ascolto_own_engagements()));
+    USING (engagement_id = ANY ((SELECT ascolto_own_engagements())::bigint[]));

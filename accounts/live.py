@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from functools import cache
 
 import redis
 from django.conf import settings
 from django.core import signing
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from accounts.models import Brand, Engagement, Membership, Person
 
 KEEP = 24 * 3600
 """Seconds a stamp lives without a change."""
@@ -24,12 +30,36 @@ def store() -> redis.Redis:
 
 
 def touch(brand_id: int) -> None:
-    """Moves the brand's stamp once this transaction is committed. A lost bell costs a page some seconds, nothing else."""
-    transaction.on_commit(lambda: _move(brand_id), robust=True)
+    """Moves the brand's stamp once this transaction is committed. A lost bell costs a page seconds, nothing else."""
+    bell = _bell(brand_id)
+    if not any(waiting is bell for _, waiting, _ in connection.run_on_commit):
+        transaction.on_commit(bell, robust=True)
+
+
+@cache
+def _bell(brand_id: int) -> Callable[[], None]:
+    """One for each brand, so that many changes in one transaction ring once."""
+    return lambda: _move(brand_id)
 
 
 def _move(brand_id: int) -> None:
     store().set(f"stamp:{brand_id}", secrets.token_hex(6), ex=KEEP)
+
+
+@receiver(post_save, sender=Person)
+@receiver(post_save, sender=Engagement)
+@receiver(post_save, sender=Membership)
+@receiver(post_delete, sender=Membership)
+def rights_changed(instance: Person | Engagement | Membership, **_: object) -> None:
+    """An open page of somebody whose rights changed goes through the full door at its next poll."""
+    if isinstance(instance, Membership):
+        concerned = Q(pk=instance.brand_id)
+    elif isinstance(instance, Engagement):
+        concerned = Q(engagements=instance)
+    else:
+        concerned = Q(membership__staff_id=instance.pk) | Q(engagements__consultants=instance)
+    for brand_id in Brand.objects.filter(concerned).values_list("pk", flat=True).distinct():
+        touch(brand_id)
 
 
 def stamp(brand_id: int) -> str:

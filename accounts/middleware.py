@@ -31,7 +31,7 @@ def headers(get_response: Next) -> Next:
 
 
 def live_poll(get_response: Next) -> Next:
-    """A page that asks whether anything moved is answered here, from Redis alone, when nothing did: no session, no query.
+    """A page that asks whether anything moved is answered here, from Redis alone, when nothing did: no query.
     Whatever else it is (moved, ended right, no Redis) goes through the full door."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -59,14 +59,15 @@ class Binding:
             person = request.user.person if request.user.is_authenticated else None
             if person is not None:
                 take(role_of(person), person.pk)
-            request.person = person  # type: ignore[attr-defined]
+            request.person, request.raised = person, False  # type: ignore[attr-defined]
             language = (person and person.language) or translation.get_language_from_request(request)
             with translation.override(language), timezone.override(ZoneInfo(person.zone if person else "UTC")):
                 response = self.get_response(request)
                 response.headers.setdefault("Content-Language", translation.get_language() or "en")
-            if response.status_code >= 500:
+            if request.raised or response.status_code >= 500:  # type: ignore[attr-defined]
                 transaction.set_rollback(True)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        transaction.set_rollback(True)
+        """Be it only a 404. The rollback waits, because the page that says so may still ask the database."""
+        request.raised = True  # type: ignore[attr-defined]

@@ -20,12 +20,18 @@ from psycopg2 import sql
 
 LOGINS = ("web", "sender", "poller")
 TAKEN = ("staff", "consultant")
+LONGEST = 63
+"""Bytes of a name in PostgreSQL; longer ones are cut in silence."""
 LOCK = 7_265_201_726
 """Advisory lock: two installations on one cluster do not make the same role at once."""
 
 
 def role_name(kind: str, database: str) -> str:
-    return f"{database}_{kind}"[:63]
+    """Raises ValueError for a database whose name leaves no room: cut names would make two roles one."""
+    name = f"{database}_{kind}"
+    if len(name.encode()) > LONGEST:
+        raise ValueError(f"The database's name is too long: the role {name} would have more than {LONGEST} bytes.")
+    return name
 
 
 def apply_after_migrations() -> None:
@@ -78,7 +84,9 @@ def _guards(database: str) -> list[str]:
     texts = [
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {everyone}",
         f"GRANT USAGE ON SCHEMA public TO {everyone}",
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {everyone}",
+        f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {everyone}",
+        f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC',
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     ]
     for app in ("accounts", "listening", "conversations"):
         text = Path(apps.get_app_config(app).path, "guards.sql").read_text()

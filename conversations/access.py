@@ -1,14 +1,14 @@
 """The doors to what conversations keeps: an object is found through the brand and the person, or not at all (404).
 
-Staff find threads of their brands. A consultant finds the public threads of brands they are engaged for, at this moment,
-and through other functions than staff, so that nothing of the team's can come along.
+Staff find threads of their brands. A consultant finds the public threads of brands they are engaged for at this
+moment, and through other functions than staff, so that nothing of the team's can come along.
 """
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
 from accounts.models import Brand, Engagement, Staff
@@ -20,7 +20,9 @@ Row = TypeVar("Row", bound=Model)
 
 def thread_for(brand: Brand, thread_id: int) -> Thread:
     """A thread of a brand that was itself found through the person. Raises Http404."""
-    return _one(Thread.objects.select_related("contact", "owner__person", "account", "source").filter(brand=brand), thread_id)
+    return _one(
+        Thread.objects.select_related("contact", "owner__person", "account", "source").filter(brand=brand), thread_id
+    )
 
 
 def reply_for(thread: Thread, reply_id: int) -> Reply:
@@ -53,15 +55,26 @@ def account_for(thread: Thread, account_id: int) -> Account:
 
 
 def accounts_for(thread: Thread) -> QuerySet[Account]:
-    return Account.objects.filter(brand_id=thread.brand_id, kind=thread.network, state=Account.State.ACTIVE).order_by("handle")
+    return Account.objects.filter(brand_id=thread.brand_id, kind=thread.network, state=Account.State.ACTIVE).order_by(
+        "handle"
+    )
 
 
 # ── consultants ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+THREAD = (
+    *("brand_id", "contact__name", "contact__kind", "contact__since", "owner__kind", "owner__person__name", "network"),
+    *("subject", "snippet", "via", "language", "state", "end_reason", "waiting_since", "due_at", "last_message_at"),
+    *("version", "private"),
+)
+"""The columns of a thread that consultants' pages read; the database gives them no others."""
+
+
 def engaged_threads(brand: Brand) -> QuerySet[Thread]:
-    """The public conversation of a brand that was found through a running engagement, without a column of the team's."""
-    return Thread.objects.filter(brand=brand, private=False).defer("open_advice", "snoozed_until")
+    """The public conversation of a brand that was found through a running engagement; no column of the team's."""
+    threads = Thread.objects.filter(brand=brand, private=False)
+    return threads.select_related("contact", "owner__person").only(*THREAD)
 
 
 def engaged_thread(brand: Brand, thread_id: int) -> Thread:
@@ -69,7 +82,14 @@ def engaged_thread(brand: Brand, thread_id: int) -> Thread:
 
 
 def engaged_message(thread: Thread, message_id: int) -> Message:
-    return _one(Message.objects.filter(thread=thread).exclude(direction=Message.Direction.CONTEXT), message_id)
+    """What somebody said in public, or our public answer."""
+    said = public_messages(thread).exclude(direction=Message.Direction.CONTEXT)
+    return _one(said.only("thread_id", "direction"), message_id)
+
+
+def public_messages(thread: Thread) -> QuerySet[Message]:
+    """Without what was said directly: that can stand in a public conversation too, as an aside or around it."""
+    return Message.objects.filter(Q(item=None) | Q(item__visibility__in=("public", "unlisted")), thread=thread)
 
 
 def advice_of(engagement: Engagement) -> QuerySet[Advice]:

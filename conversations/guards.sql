@@ -26,10 +26,14 @@ GRANT UPDATE (reply_id) ON conversations_message TO {sender};
 GRANT SELECT ON conversations_contact, conversations_contactidentity, conversations_calendarversion, conversations_targetversion,
     conversations_threadlabel TO {sender};
 
-GRANT SELECT ON conversations_thread, conversations_message, conversations_label, conversations_threadlabel TO {consultant};
+-- A consultant reads what pages show of the public conversation: not how much advice is open, nor what the team put aside.
+GRANT SELECT ON conversations_message, conversations_label, conversations_threadlabel TO {consultant};
+GRANT SELECT (id, brand_id, contact_id, owner_id, network, subject, snippet, via, language, private, state, end_reason, version,
+    last_message_at, waiting_since, due_at) ON conversations_thread TO {consultant};
 GRANT SELECT (id, name, kind, since) ON conversations_contact TO {consultant};
-GRANT SELECT (id, thread_id, parent_id, account_id, author_id, text, state, sent_at, remote_url, elsewhere) ON conversations_reply TO {consultant};
-GRANT SELECT ON conversations_advice TO {consultant};
+GRANT SELECT (id, thread_id, parent_id, account_id, text, state, sent_at, remote_url, elsewhere) ON conversations_reply TO {consultant};
+GRANT SELECT (id, thread_id, message_id, engagement_id, author_id, quote, kinds, matters, text, state, created_at, reason)
+    ON conversations_advice TO {consultant};
 GRANT INSERT (thread_id, message_id, engagement_id, author_id, quote, kinds, matters, text, state, created_at, reason,
     decided_by_id, decided_at) ON conversations_advice TO {consultant};
 GRANT SELECT (id, url, title, text, html, warning, media, network, author_name, author_handle, author_url, published_at, discovered_at,
@@ -41,7 +45,7 @@ DROP POLICY IF EXISTS thread_team ON conversations_thread;
 CREATE POLICY thread_team ON conversations_thread TO {staff}, {sender}, {poller} USING (true);
 DROP POLICY IF EXISTS thread_engaged ON conversations_thread;
 CREATE POLICY thread_engaged ON conversations_thread FOR SELECT TO {consultant}
-    USING (NOT private AND brand_id = ANY (ascolto_engaged_brands()));
+    USING (NOT private AND brand_id = ANY ((SELECT ascolto_engaged_brands())::bigint[]));
 
 ALTER TABLE conversations_message ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS message_team ON conversations_message;
@@ -61,7 +65,7 @@ ALTER TABLE conversations_label ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS label_team ON conversations_label;
 CREATE POLICY label_team ON conversations_label TO {staff}, {sender}, {poller} USING (true);
 DROP POLICY IF EXISTS label_engaged ON conversations_label;
-CREATE POLICY label_engaged ON conversations_label FOR SELECT TO {consultant} USING (brand_id = ANY (ascolto_engaged_brands()));
+CREATE POLICY label_engaged ON conversations_label FOR SELECT TO {consultant} USING (brand_id = ANY ((SELECT ascolto_engaged_brands())::bigint[]));
 
 ALTER TABLE conversations_contact ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS contact_team ON conversations_contact;
@@ -75,7 +79,7 @@ DROP POLICY IF EXISTS item_team ON listening_item;
 CREATE POLICY item_team ON listening_item TO {staff}, {sender}, {poller} USING (true);
 DROP POLICY IF EXISTS item_engaged ON listening_item;
 CREATE POLICY item_engaged ON listening_item FOR SELECT TO {consultant}
-    USING (EXISTS (SELECT 1 FROM conversations_message m WHERE m.item_id = listening_item.id));
+    USING (visibility IN ('public', 'unlisted') AND EXISTS (SELECT 1 FROM conversations_message m WHERE m.item_id = listening_item.id));
 
 ALTER TABLE conversations_reply ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS reply_team ON conversations_reply;
@@ -89,11 +93,11 @@ DROP POLICY IF EXISTS advice_team ON conversations_advice;
 CREATE POLICY advice_team ON conversations_advice TO {staff}, {poller} USING (true);
 DROP POLICY IF EXISTS advice_engaged ON conversations_advice;
 CREATE POLICY advice_engaged ON conversations_advice FOR SELECT TO {consultant}
-    USING (engagement_id = ANY (ascolto_own_engagements()));
+    USING (engagement_id = ANY ((SELECT ascolto_own_engagements())::bigint[]));
 DROP POLICY IF EXISTS advice_own ON conversations_advice;
 CREATE POLICY advice_own ON conversations_advice FOR INSERT TO {consultant}
     WITH CHECK (author_id = ascolto_actor() AND state = 'open' AND decided_by_id IS NULL AND decided_at IS NULL AND reason = ''
-        AND engagement_id = ANY (ascolto_own_engagements())
+        AND engagement_id = ANY ((SELECT ascolto_own_engagements())::bigint[])
         AND EXISTS (SELECT 1 FROM conversations_message m JOIN conversations_thread t ON t.id = m.thread_id
                       JOIN accounts_engagement_brands b ON b.brand_id = t.brand_id
                      WHERE m.id = message_id AND t.id = conversations_advice.thread_id
@@ -117,7 +121,7 @@ CREATE OR REPLACE FUNCTION ascolto_reply_move(old_state text, new_state text) RE
         WHEN 'needs_person>queued' THEN 'staff'       WHEN 'needs_person>cancelled' THEN 'staff'
     END $$;
 
-CREATE OR REPLACE FUNCTION ascolto_reply_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ascolto_reply_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE mover text; by_sender boolean := current_user = '{sender_name}';
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -127,17 +131,20 @@ BEGIN
         RAISE EXCEPTION 'Only an active internal person speaks for the brand.' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF TG_OP = 'INSERT' THEN
-        IF by_sender OR NEW.author_id <> ascolto_actor() OR NOT (NEW.state = 'draft' OR (NEW.state = 'sent' AND NEW.elsewhere)) THEN
+        IF by_sender OR NEW.author_id <> ascolto_actor() OR NEW.approver_id IS NOT NULL OR NOT (NEW.state = 'draft' OR (NEW.state = 'sent' AND NEW.elsewhere)) THEN
             RAISE EXCEPTION 'A reply begins as a draft of whoever writes it.' USING ERRCODE = 'insufficient_privilege';
         END IF;
         RETURN NEW;
     END IF;
     IF (NEW.thread_id, NEW.author_id, NEW.elsewhere, NEW.created_at) IS DISTINCT FROM (OLD.thread_id, OLD.author_id, OLD.elsewhere, OLD.created_at)
-       OR OLD.state <> 'draft' AND (NEW.text, NEW.parent_id, NEW.account_id, NEW.client_token)
-           IS DISTINCT FROM (OLD.text, OLD.parent_id, OLD.account_id, OLD.client_token)
-       OR OLD.payload IS NOT NULL AND NEW.payload IS DISTINCT FROM OLD.payload AND NEW.state <> 'draft'
+       OR (OLD.state <> 'draft' OR by_sender OR OLD.author_id <> ascolto_actor())
+           AND (NEW.text, NEW.parent_id, NEW.account_id, NEW.client_token)
+               IS DISTINCT FROM (OLD.text, OLD.parent_id, OLD.account_id, OLD.client_token)
+       OR OLD.state <> 'draft' AND NEW.state <> 'draft' AND NEW.payload IS DISTINCT FROM OLD.payload
+       OR OLD.state <> 'awaiting_approval' AND NEW.approver_id IS DISTINCT FROM OLD.approver_id
+       OR OLD.state = 'sent' AND (NEW.remote_id, NEW.remote_url, NEW.sent_at) IS DISTINCT FROM (OLD.remote_id, OLD.remote_url, OLD.sent_at)
        OR NEW.key <> OLD.key AND NOT (OLD.state || '>' || NEW.state IN ('needs_person>queued', 'draft>queued')) THEN
-        RAISE EXCEPTION 'The words of a reply change in a draft only.' USING ERRCODE = 'check_violation';
+        RAISE EXCEPTION 'The words of a reply change in a draft only, by its author; what is out stays as it went.' USING ERRCODE = 'check_violation';
     END IF;
     IF NEW.state = OLD.state THEN
         RETURN NEW;
@@ -162,7 +169,7 @@ CREATE OR REPLACE TRIGGER reply_guard BEFORE INSERT OR UPDATE OR DELETE ON conve
     FOR EACH ROW EXECUTE FUNCTION ascolto_reply_guard();
 
 -- ── threads: assignment and state are decisions of internal people; the machine only records what was said ──────────
-CREATE OR REPLACE FUNCTION ascolto_thread_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ascolto_thread_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF NEW.owner_id IS DISTINCT FROM (CASE WHEN TG_OP = 'UPDATE' THEN OLD.owner_id END) AND NOT ascolto_actor_is_staff() THEN
         RAISE EXCEPTION 'Only an active internal person assigns.' USING ERRCODE = 'insufficient_privilege';
@@ -176,13 +183,15 @@ CREATE OR REPLACE TRIGGER thread_guard BEFORE INSERT OR UPDATE ON conversations_
     FOR EACH ROW EXECUTE FUNCTION ascolto_thread_guard();
 
 -- ── advice: internal people decide it; the thread shows how much is open ────────────────────────────────────────────
-CREATE OR REPLACE FUNCTION ascolto_advice_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ascolto_advice_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND (NEW.text, NEW.quote, NEW.author_id, NEW.engagement_id, NEW.thread_id, NEW.message_id)
-        IS DISTINCT FROM (OLD.text, OLD.quote, OLD.author_id, OLD.engagement_id, OLD.thread_id, OLD.message_id) THEN
-        RAISE EXCEPTION 'Advice stays as it was given.' USING ERRCODE = 'check_violation';
+    IF OLD.state <> 'open'
+       OR (NEW.text, NEW.quote, NEW.kinds, NEW.matters, NEW.author_id, NEW.engagement_id, NEW.thread_id, NEW.message_id, NEW.created_at)
+           IS DISTINCT FROM
+          (OLD.text, OLD.quote, OLD.kinds, OLD.matters, OLD.author_id, OLD.engagement_id, OLD.thread_id, OLD.message_id, OLD.created_at) THEN
+        RAISE EXCEPTION 'Advice stays as it was given, and is decided once.' USING ERRCODE = 'check_violation';
     END IF;
-    IF TG_OP = 'UPDATE' AND NEW.state IN ('taken', 'declined')
+    IF NEW.state IN ('taken', 'declined')
        AND (NOT ascolto_actor_is_staff() OR NEW.decided_by_id IS DISTINCT FROM ascolto_actor()) THEN
         RAISE EXCEPTION 'Only an active internal person decides advice.' USING ERRCODE = 'insufficient_privilege';
     END IF;
@@ -190,7 +199,7 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER advice_guard BEFORE UPDATE ON conversations_advice FOR EACH ROW EXECUTE FUNCTION ascolto_advice_guard();
 
-CREATE OR REPLACE FUNCTION ascolto_advice_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE OR REPLACE FUNCTION ascolto_advice_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     UPDATE conversations_thread SET open_advice =
         (SELECT count(*) FROM conversations_advice WHERE thread_id = NEW.thread_id AND state = 'open') WHERE id = NEW.thread_id;
@@ -199,8 +208,18 @@ END $$;
 CREATE OR REPLACE TRIGGER advice_count AFTER INSERT OR UPDATE OF state ON conversations_advice
     FOR EACH ROW EXECUTE FUNCTION ascolto_advice_count();
 
+-- ── notes are signed by whoever writes them ─────────────────────────────────────────────────────────────────────────
+CREATE OR REPLACE FUNCTION ascolto_note_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NEW.author_id IS DISTINCT FROM ascolto_actor() OR NOT ascolto_actor_is_staff() THEN
+        RAISE EXCEPTION 'A note is signed by the active internal person who writes it.' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER note_guard BEFORE INSERT ON conversations_note FOR EACH ROW EXECUTE FUNCTION ascolto_note_guard();
+
 -- ── exact counts at any size: a row for each change, summed when read, folded in the background ─────────────────────
-CREATE OR REPLACE FUNCTION ascolto_tally() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE OR REPLACE FUNCTION ascolto_tally() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.brand_id, NEW.queue, NEW.owner_id) IS NOT DISTINCT FROM (OLD.brand_id, OLD.queue, OLD.owner_id) THEN
         RETURN NULL;
@@ -216,5 +235,7 @@ END $$;
 CREATE OR REPLACE TRIGGER thread_tally AFTER INSERT OR UPDATE OR DELETE ON conversations_thread
     FOR EACH ROW EXECUTE FUNCTION ascolto_tally();
 
-CREATE OR REPLACE FUNCTION ascolto_outbox_waiting() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+CREATE OR REPLACE FUNCTION ascolto_outbox_waiting() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT count(*) FROM conversations_reply WHERE state IN ('queued', 'sending', 'uncertain') $$;
+REVOKE EXECUTE ON FUNCTION ascolto_outbox_waiting() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ascolto_outbox_waiting() TO {web};

@@ -29,6 +29,8 @@ HISTORY = timedelta(hours=24)
 WARM = timedelta(days=14)
 """How long a conversation is listened to after the last word."""
 BATCH = 200
+DIRECT = ("direct", "private")
+"""Visibilities of what was not said in public."""
 
 
 def take_all(now: datetime, limit: int = 10_000) -> int:
@@ -90,6 +92,7 @@ def _inbound(mention: Mention, now: datetime) -> None:
             _add(other, item, Message.Direction.CONTEXT)
         return
     thread = thread or _open(mention, scope, contact, now)
+    thread.private = thread.private or item.visibility in DIRECT  # what turns to us directly is no longer for others
     message = _add(thread, item, Message.Direction.INBOUND)
     if message is None:
         return
@@ -120,7 +123,7 @@ def _open(mention: Mention, scope: str, contact: Contact, now: datetime) -> Thre
             "subject": item.title[:300],
             "language": item.language,
             "via": (item.author_handle or source.name)[:300],
-            "private": item.visibility in ("direct", "private"),
+            "private": item.visibility in DIRECT,
             "opened_at": item.published_at,
             "last_message_at": item.published_at,
             "last_inbound_at": item.published_at,
@@ -189,7 +192,8 @@ def _show(thread: Thread, item: Item | None, at: datetime) -> None:
 def _our_own(mention: Mention, now: datetime) -> bool:
     """Our own words, found by a poll: the echo of a reply that left from here, or an answer given outside Ascolto."""
     item = mention.item
-    echo = Reply.objects.filter(account__brand_id=mention.brand_id, remote_id=item.external_id).first()
+    same = Q(remote_id=item.external_id) | Q(remote_url=item.url, remote_url__gt="")  # a person pastes the link
+    echo = Reply.objects.filter(same, thread__brand_id=mention.brand_id, state=Reply.State.SENT).first()
     if echo is not None:
         Message.objects.filter(reply=echo, item=None).update(item=item)
         return True

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Engagement, Person, Staff
 from accounts.templatetags.ascolto import day_time
-from conversations.access import advice_of
+from conversations.access import advice_of, public_messages
 from conversations.models import Advice, Event, Label, Message, Reply, Spell, Thread, ThreadRead
 
 NO_ENTRY = (Reply.State.DRAFT, Reply.State.SENT, Reply.State.CANCELLED)
@@ -49,7 +49,7 @@ def for_team(thread: Thread, read_at: datetime | None) -> list[Entry]:
 
 def for_consultant(thread: Thread, engagement: Engagement) -> list[Entry]:
     """The public conversation alone, with the advice of the own agency beside the message that it is about."""
-    entries = [_of_message(message) for message in _messages(thread, public=True)]
+    entries = [_of_message(message) for message in _public_messages(thread)]
     by_message: dict[int, list[Advice]] = {}
     for one in (
         advice_of(engagement)
@@ -82,25 +82,22 @@ ITEM = (
     "url", "title", "text", "warning", "media", "network", "author_name", "author_handle", "author_url",
     "published_at", "removed_at", "language", "hidden_words", "ours",
 )  # fmt: skip
-REPLY = ("text", "state", "sent_at", "remote_url", "elsewhere", "author_id", "account_id", "thread_id")
+REPLY = ("text", "state", "sent_at", "remote_url", "elsewhere", "account_id", "thread_id")
 
 
-def _messages(thread: Thread, *, public: bool = False) -> Iterable[Message]:
-    messages = thread.messages.order_by("at", "pk")
-    if not public:
-        return messages.select_related("item", "reply__account", "reply__author__person", "reply__approver__person")
+def _messages(thread: Thread) -> Iterable[Message]:
+    related = ("item", "reply__account", "reply__author__person", "reply__approver__person")
+    return thread.messages.order_by("at", "pk").select_related(*related)
+
+
+def _public_messages(thread: Thread) -> Iterable[Message]:
+    """With the columns that a consultant's page shows; the database gives it no others."""
     columns = (
-        "thread_id",
-        "direction",
-        "at",
-        "team_at",
-        "removed_at",
-        *(f"item__{c}" for c in ITEM),
-        *(f"reply__{c}" for c in REPLY),
+        *("thread_id", "direction", "at", "team_at", "removed_at", "reply__account__handle"),
+        *(f"item__{column}" for column in ITEM),
+        *(f"reply__{column}" for column in REPLY),
     )
-    return messages.select_related("item", "reply__account", "reply__author__person").only(
-        *columns, "reply__account__handle", "reply__author__kind", "reply__author__person__name"
-    )
+    return public_messages(thread).order_by("at", "pk").select_related("item", "reply__account").only(*columns)
 
 
 def _of_message(message: Message) -> Entry:

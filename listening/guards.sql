@@ -22,13 +22,16 @@ GRANT INSERT, UPDATE (warm_until, next_poll_at, interval) ON listening_source TO
 GRANT SELECT, INSERT, UPDATE ON listening_heartbeat TO {sender}, {poller};
 GRANT SELECT ON listening_heartbeat TO {web}, {staff};
 
--- Health, for a process that may read nothing: figures only.
-CREATE OR REPLACE FUNCTION ascolto_oldest_due_seconds() RETURNS double precision LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
+-- Health, for a process that may read nothing: a figure, and to nobody else.
+CREATE OR REPLACE FUNCTION ascolto_oldest_due_seconds() RETURNS double precision LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT extract(epoch FROM clock_timestamp() - min(next_poll_at)) FROM listening_source
     WHERE state = 'active' AND (lease_until IS NULL OR lease_until < now()) $$;
+
+REVOKE EXECUTE ON FUNCTION ascolto_oldest_due_seconds() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ascolto_oldest_due_seconds() TO {web};
 
 ALTER TABLE listening_account ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS account_team ON listening_account;
 CREATE POLICY account_team ON listening_account TO {staff}, {sender}, {poller} USING (true);
 DROP POLICY IF EXISTS account_engaged ON listening_account;
-CREATE POLICY account_engaged ON listening_account FOR SELECT TO {consultant} USING (brand_id = ANY (ascolto_engaged_brands()));
+CREATE POLICY account_engaged ON listening_account FOR SELECT TO {consultant} USING (brand_id = ANY ((SELECT ascolto_engaged_brands())::bigint[]));

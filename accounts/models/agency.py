@@ -36,5 +36,10 @@ class Engagement(models.Model):
     def __str__(self) -> str:
         return f"{self.agency}: {self.purpose}"
 
+    @property
+    def over_at(self) -> datetime:
+        """From this moment on nothing is accessible."""
+        return min(self.ends_at, self.ended_at or self.ends_at)
+
     def runs_at(self, now: datetime) -> bool:
-        return self.starts_at <= now < (self.ended_at or self.ends_at) and now < self.ends_at
+        return self.starts_at <= now < self.over_at

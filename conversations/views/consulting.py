@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core import signing
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -14,18 +16,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import live
-from accounts.access import engagement_for, engagements_of
+from accounts.access import engaged_brands_of, engagement_for
 from accounts.models import Brand, Engagement, Person
 from conversations import notes, timeline
 from conversations.access import advice_of, engaged_message, engaged_thread, engaged_threads
 from conversations.models import Advice, Thread, ThreadLabel
 
 PAGE = 50
+MARK = "consult-page"
 
 
 def _frame(request: HttpRequest, engagement: Engagement, brand: Brand, now: datetime) -> dict[str, Any]:
     person: Person = request.person  # type: ignore[attr-defined]
-    running = engagements_of(person, now)
     states = advice_of(engagement).aggregate(
         open=Count("pk", filter=Q(state=Advice.State.OPEN)),
         taken=Count("pk", filter=Q(state=Advice.State.TAKEN)),
@@ -33,10 +35,10 @@ def _frame(request: HttpRequest, engagement: Engagement, brand: Brand, now: date
     )
     return {
         "brand": brand,
-        "brands": list(Brand.objects.filter(engagements__in=running, archived_at=None).distinct()),
+        "brands": list(engaged_brands_of(person, now)),
         "engagement": engagement,
         "advice_count": states,
-        "stamp": live.sign(request.session.session_key or "", brand.pk, engagement.ends_at.timestamp()),
+        "stamp": live.sign(request.session.session_key or "", brand.pk, engagement.over_at.timestamp()),
         "toast": {"text": _("Sent to the team.")} if request.GET.get("sent") else None,
         "now": timezone.localtime(now),
         "section": "read",
@@ -56,52 +58,66 @@ def threads(request: HttpRequest, brand: str) -> HttpResponse:
     rows = rows.annotate(my_advice=Subquery(own.values("thread").annotate(n=Count("pk")).values("n")))
     page = list(rows[: PAGE + 1])
     _with_labels(page)
-    context = _frame(request, engagement, found, now) | {"threads": page[:PAGE], "section": "advice" if mine else "read", "more_url": ""}
+    context = _frame(request, engagement, found, now) | {
+        "threads": page[:PAGE],
+        "section": "advice" if mine else "read",
+        "more_url": "",
+    }
     if len(page) > PAGE:
-        mark = {"after": f"{page[PAGE - 1].last_message_at.isoformat()} {page[PAGE - 1].pk}"} | ({"mine": "1"} if mine else {})
+        mark = {"after": _mark(page[PAGE - 1])} | ({"mine": "1"} if mine else {})
         context["more_url"] = f"?{urlencode(mark)}"
     return render(request, "consult/threads.html", context)
 
 
 def _ordered(rows: QuerySet[Thread], after: str = "") -> QuerySet[Thread]:
-    rows = rows.select_related("contact", "owner__person").only(*THREAD).order_by("-last_message_at", "-pk")
-    at, _space, pk = after.partition(" ")
+    """Newest first, behind the mark of the page before. A mark that was tampered with shows the first page."""
+    rows = rows.order_by("-last_message_at", "-pk")
     try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
+        at, pk = signing.loads(after, salt=MARK)
+    except signing.BadSignature:
         return rows
-    if not pk.isdecimal():
-        return rows
-    return rows.filter(Q(last_message_at__lt=moment) | Q(last_message_at=moment, pk__lt=int(pk)))
+    return rows.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk))
 
 
-THREAD = ("brand_id", "contact__name", "contact__kind", "contact__since", "owner__kind", "owner__person__name", "network", "subject",
-          "snippet", "via", "language", "state", "end_reason", "waiting_since", "due_at", "last_message_at", "version", "private")  # fmt: skip
+def _mark(row: Thread) -> str:
+    return signing.dumps([row.last_message_at.isoformat(), row.pk], salt=MARK)
 
 
-def _with_labels(rows: list[Thread]) -> None:
+def _with_labels(rows: Sequence[Thread]) -> None:
     by_thread: dict[int, list[Any]] = {}
-    for link in ThreadLabel.objects.filter(thread_id__in=[row.pk for row in rows]).select_related("label").order_by("label__name"):
+    for link in (
+        ThreadLabel.objects.filter(thread_id__in=[row.pk for row in rows])
+        .select_related("label")
+        .order_by("label__name")
+    ):
         by_thread.setdefault(link.thread_id, []).append(link.label)
     for row in rows:
         row.label_list = by_thread.get(row.pk, [])
 
 
 def thread(request: HttpRequest, brand: str, pk: int) -> HttpResponse:
-    """One public conversation, with the advice of the own agency in the margin. `?about=` is the message to advise on."""
+    """One public conversation, the own agency's advice in its margin. `?about=` is the message to advise on."""
     return _show(request, brand, pk)
 
 
-def _show(request: HttpRequest, brand: str, pk: int, *, status: int = 200, errors: str = "", written: dict[str, Any] | None = None) -> HttpResponse:
+def _show(
+    request: HttpRequest,
+    brand: str,
+    pk: int,
+    *,
+    status: int = 200,
+    errors: str = "",
+    written: dict[str, Any] | None = None,
+) -> HttpResponse:
     person: Person = request.person  # type: ignore[attr-defined]
     now = timezone.now()
     engagement, found = engagement_for(person, brand, now)
-    one = _ordered(engaged_threads(found)).filter(pk=pk).first() or engaged_thread(found, pk)
+    one = engaged_thread(found, pk)
     _with_labels([one])
     entries = timeline.for_consultant(one, engagement)
     chosen = request.POST.get("message") or request.GET.get("about", "")
     inbound = [entry.of.pk for entry in entries if entry.kind == "message"]
-    about = int(chosen) if chosen.isdecimal() and int(chosen) in inbound else inbound[-1] if inbound else None
+    about = next((said for said in inbound if str(said) == chosen), inbound[-1] if inbound else None)
     context = _frame(request, engagement, found, now) | {
         "thread": one,
         "entries": entries,
@@ -133,11 +149,12 @@ def advise(request: HttpRequest, brand: str, pk: int) -> HttpResponse:
     engagement, found = engagement_for(person, brand, now)
     one = engaged_thread(found, pk)
     chosen = request.POST.get("message", "")
-    message = engaged_message(one, int(chosen) if chosen.isdecimal() else 0)
-    written = {"quote": request.POST.get("quote", ""), "kinds": request.POST.getlist("kinds"), "text": request.POST.get("text", "")}
+    message = engaged_message(one, int(chosen) if chosen.isdecimal() and len(chosen) < 19 else 0)
+    text, kinds, quote = request.POST.get("text", ""), request.POST.getlist("kinds"), request.POST.get("quote", "")
     matters = request.POST.get("matters", Advice.Matters.BEFORE)
     try:
-        notes.advise(one, message, engagement, person, written["text"], written["kinds"], matters, written["quote"], now)
+        notes.advise(one, message, engagement, person, text, kinds, matters, quote, now)
     except notes.Refusal as refusal:
-        return _show(request, brand, pk, status=422, errors=_(refusal.words), written=written | {"matters": matters})
+        written = {"quote": quote, "kinds": kinds, "text": text, "matters": matters}
+        return _show(request, brand, pk, status=422, errors=_(refusal.words), written=written)
     return HttpResponseRedirect(reverse("consult-thread", args=[brand, pk]) + f"?sent=1&about={message.pk}", status=303)

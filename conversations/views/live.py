@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from accounts import live
+from accounts.access import engaged_brands_of
+from accounts.models import Person
 from listening.models import Heartbeat
 
 DEAF = timedelta(seconds=90)
@@ -17,7 +19,10 @@ LATE_SECONDS = 120.0
 
 def moved(request: HttpRequest) -> HttpResponse:
     """Reached only when something moved, or nobody can tell (accounts.middleware.live_poll answers the rest): the page
-    asks for itself again."""
+    asks for itself again. Whose engagement has ended is told so (404)."""
+    person: Person = request.person  # type: ignore[attr-defined]
+    if not person.is_staff_member and not engaged_brands_of(person, timezone.now()).exists():
+        raise Http404
     return HttpResponse(status=200)
 
 
