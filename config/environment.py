@@ -70,5 +70,12 @@ def redis(kind: str = "redis") -> str:
     return url.replace("redis+socket://", "unix://", 1)
 
 
+def allowed_addresses() -> list[str]:
+    """Inner `host:port` pairs that fetching may reach: those of the environment, and in a demo's folder its sandbox, so
+    that a command beside a running demo hears what the demo hears."""
+    sandbox = noted("sandbox.json").get("port") if "DATABASE_URL" not in os.environ else None
+    return words("ASCOLTO_ALLOW_ADDRESSES") + ([f"127.0.0.1:{sandbox}"] if sandbox else [])
+
+
 def secret(name: str, note: str) -> str:
     return os.environ.get(name) or str(noted("secrets.json").get(note, ""))

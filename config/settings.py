@@ -146,7 +146,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 X_FRAME_OPTIONS = "DENY"
 
 # ── the network ─────────────────────────────────────────────────────────────────────────────────────────────────────
-ALLOW_ADDRESSES = environment.words("ASCOLTO_ALLOW_ADDRESSES")
+ALLOW_ADDRESSES = environment.allowed_addresses()
 CONTACT_ADDRESS = os.environ.get("ASCOLTO_CONTACT", "")
 SHARED_DIR = os.environ.get("ASCOLTO_SHARED", str(ROOT.parent / "shared"))
 

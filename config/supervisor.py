@@ -143,7 +143,7 @@ def keep(services: Services, parts: list[Part], port: int) -> None:
     told = {
         "ASCOLTO_DEMO": "1",
         "ASCOLTO_URL": f"http://{HOST}:{port}/",
-        "ASCOLTO_ALLOW_ADDRESSES": f"{HOST}:{sandbox}",
+        "ASCOLTO_ALLOW_ADDRESSES": " ".join([*environment.words("ASCOLTO_ALLOW_ADDRESSES"), f"{HOST}:{sandbox}"]),
         "SANDBOX_PORT": str(sandbox),
     }
     owner = services.environment_for("owner") | told
