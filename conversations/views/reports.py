@@ -274,10 +274,10 @@ def _sentence(chosen: Selection, now: Figures, before: Figures) -> str:
         times = {"median": in_words(now.first.median), "p90": in_words(now.first.p90)}
         if chosen.hours == "business":
             words = _(
-                "Counting working hours, half of the first answers came within %(median)s, nine in ten within %(p90)s."
+                "In working hours, a typical first answer took %(median)s; nine in ten took no more than %(p90)s."
             )
         else:
-            words = _("Half of the first answers came within %(median)s, nine in ten within %(p90)s.")
+            words = _("A typical first answer took %(median)s; nine in ten took no more than %(p90)s.")
         sentences = [words % times, *_moved(now.first.median, before.first.median)]
     return " ".join([*sentences, _still_waiting(now)])
 
