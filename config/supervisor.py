@@ -152,9 +152,8 @@ def keep(services: Services, parts: list[Part], port: int) -> None:
     network.start()
     say("Preparing the database ...")
     step(owner, services.data, "prepare", "config.prepare")
-    if (environment.ROOT / "demo/management/commands/demo.py").exists():
-        say("Loading the demo data, if the database is empty ...")
-        step(owner, services.data, "demo", "manage", "demo")
+    say("Loading the demo data, if the database is empty ...")
+    step(owner, services.data, "demo", "manage", "demo")
     for part in product(services, told, port):
         parts.append(part)
         part.start()
