@@ -6,7 +6,9 @@ list needs no second look.
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from conversations.models import CalendarVersion, Event, Message, Spell, TargetVersion, Thread, ThreadLabel
 from conversations.reports.clock import Calendar
@@ -70,10 +72,16 @@ def _left_out(thread: Thread, message: Message) -> str:
 
 def calendar_of(version: CalendarVersion) -> Calendar:
     """A stored version as the clock knows it."""
+    return _calendar(version.zone, json.dumps(version.weekly), json.dumps(version.holidays))
+
+
+@lru_cache(maxsize=256)
+def _calendar(zone: str, weekly: str, holidays: str) -> Calendar:
+    """Kept by what it says: a calendar remembers the sums of its years."""
     return Calendar(
-        zone=version.zone,
-        weekly={int(day): [(start, end) for start, end in spans] for day, spans in version.weekly.items()},
-        holidays={date.fromisoformat(day) for day in version.holidays},
+        zone=zone,
+        weekly={int(day): [(start, end) for start, end in spans] for day, spans in json.loads(weekly).items()},
+        holidays={date.fromisoformat(day) for day in json.loads(holidays)},
     )
 
 

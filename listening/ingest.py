@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
@@ -35,6 +35,8 @@ class Poll:
     token: UUID
     heard: Heard
     after: dict[str, Any]
+    at: datetime | None = None
+    """When it was heard, where that is not the moment of storing."""
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ def _rows(polls: Sequence[Poll], now: datetime) -> dict[Key, Row]:
         (row["scope"], row["external_id"]): row
         for poll in polls
         for item in poll.heard.items
-        for row in [_row(poll, item, now)]
+        for row in [_row(poll, item, poll.at or now)]
     }
 
 
@@ -269,7 +271,7 @@ def _store_mentions(
         topic.pk: topic for topic in Topic.objects.filter(brand_id__in={p.source.brand_id for p in polls}, active=True)
     }
     matchers = {brand_id: _matcher(brand_id, topics) for brand_id in {poll.source.brand_id for poll in polls}}
-    found: dict[tuple[int, int], tuple[int, bool, bool, list[matching.Match]]] = {}
+    found: dict[tuple[int, int], _Found] = {}
     for poll in polls:
         source = poll.source
         for item in poll.heard.items:
@@ -280,8 +282,10 @@ def _store_mentions(
             addressed = item.to_us or (source.own_place and not source.warm_until)
             if matches or addressed or source.warm_until or item.ours:
                 first_poll = source.last_success_at is None and not source.warm_until
-                found.setdefault((source.brand_id, item_id), (source.pk, addressed, first_poll, matches))
-    return _insert_mentions(found, topics, now)
+                found.setdefault(
+                    (source.brand_id, item_id), _Found(source.pk, addressed, first_poll, matches, poll.at or now)
+                )
+    return _insert_mentions(found, topics)
 
 
 def _matcher(brand_id: int, topics: dict[int, Topic]) -> matching.Matcher:
@@ -290,32 +294,40 @@ def _matcher(brand_id: int, topics: dict[int, Topic]) -> matching.Matcher:
     )
 
 
-def _insert_mentions(
-    found: dict[tuple[int, int], tuple[int, bool, bool, list[matching.Match]]], topics: dict[int, Topic], now: datetime
-) -> list[int]:
+class _Found(NamedTuple):
+    """Why an item concerns a brand."""
+
+    source_id: int
+    addressed: bool
+    first_poll: bool
+    matches: list[matching.Match]
+    at: datetime
+
+
+def _insert_mentions(found: dict[tuple[int, int], _Found], topics: dict[int, Topic]) -> list[int]:
     if not found:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO listening_mention (brand_id, item_id, source_id, addressed, first_poll, created_at)
-               SELECT v.*, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[]) AS v
+               SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[], %s::timestamptz[])
                ON CONFLICT (brand_id, item_id) DO UPDATE SET addressed = true, changed_at = excluded.created_at
                    WHERE excluded.addressed AND NOT listening_mention.addressed
                RETURNING id, brand_id, item_id, source_id, xmax = 0""",
             [
-                now,
                 [brand_id for brand_id, _ in found],
                 [item_id for _, item_id in found],
-                [source_id for source_id, *_ in found.values()],
-                [addressed for _, addressed, *_ in found.values()],
-                [first for _, _, first, _ in found.values()],
+                [one.source_id for one in found.values()],
+                [one.addressed for one in found.values()],
+                [one.first_poll for one in found.values()],
+                [one.at for one in found.values()],
             ],
         )
         stored = cursor.fetchall()
         caught = [
             (mention_id, match)
             for mention_id, brand_id, item_id, *_ in stored
-            for match in found[(brand_id, item_id)][3]
+            for match in found[(brand_id, item_id)].matches
         ]
         if caught:
             cursor.execute(
