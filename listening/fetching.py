@@ -32,6 +32,7 @@ import httpx
 
 from listening.connectors._waiting import freshness, retry_after
 from listening.connectors.contract import Broken, Forbidden, Throttled, Trouble, Unreachable
+from listening.connectors.contract import gettext_noop as _
 
 __all__ = ["Policy", "as_trouble", "client", "freshness", "retry_after", "sending_client"]
 
@@ -42,12 +43,15 @@ TOTAL_SECONDS = 30.0
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes, as received and inflated."""
 LARGEST_HEAD = 256 * 1024
+"""Bytes read before the body begins: headers, and early answers (1xx), which have no end of their own."""
 LONGEST_URL = 2048
 LONGEST_HOST = 253
 HOPS = 3
 PER_HOST = 2
 """Exchanges with one host at the same time."""
 SLOT_SECONDS = 30.0
+
+_TOO_LARGE: Final = _("The answer is larger than 32 MB. Look for a smaller feed of the same place.")
 
 # Addresses that no public server has: RFC 6890, the IANA special-purpose registries, and the one address of Azure's
 # host. Of IPv6 only 2000::/3 is public, which leaves out mapped, NAT64, site-local and multicast forms by itself.
@@ -73,13 +77,16 @@ class Policy:
 
     allow: frozenset[str] = frozenset()
     user_agent: str = "Ascolto/0.1"
+    pace: float = 1.0
+    """Scales the time limits of a send, as the outbox's waits are: tests with a silent far side take a twentieth."""
 
     @classmethod
-    def from_settings(cls) -> Policy:
+    def from_settings(cls, *, sending: bool = False) -> Policy:
         from django.conf import settings
 
         contact = f" (+{settings.CONTACT_ADDRESS})" if settings.CONTACT_ADDRESS else ""
-        return cls(frozenset(settings.ALLOW_ADDRESSES), f"Ascolto/0.1{contact}")
+        pace = settings.TIME_SCALE if sending else 1.0
+        return cls(frozenset(settings.ALLOW_ADDRESSES), f"Ascolto/0.1{contact}", pace)
 
 
 def client(policy: Policy | None = None) -> httpx.Client:
@@ -96,7 +103,7 @@ def sending_client(policy: Policy | None = None) -> httpx.Client:
     """A client for one send: a fresh connection, no retry, no redirect. It raises httpx's own errors, since the sender
     must tell `httpx.ConnectError` and `httpx.ConnectTimeout` (provably nothing sent) from all others (unknown). Of our
     own, `Forbidden` also means that nothing left; `Broken` (the answer is too large or strangely packed) does not."""
-    policy = policy or Policy.from_settings()
+    policy = policy or Policy.from_settings(sending=True)
     return httpx.Client(
         transport=_transport(policy, keep=False), trust_env=False, cookies=_no_cookies(), headers=_headers(policy)
     )
@@ -120,7 +127,7 @@ class _Client(httpx.Client):
         try:
             return super().build_request(*args, **kwargs)
         except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
-            raise Forbidden("This is not a web address. Check how it is written.", details=str(error)) from error
+            raise Forbidden(_("This is not a web address. Check how it is written."), details=str(error)) from error
 
     def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
         try:
@@ -128,7 +135,9 @@ class _Client(httpx.Client):
         except httpx.HTTPError as error:
             raise as_trouble(error) from error
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise Broken("The address leads on to something that is not a web address.", details=str(error)) from error
+            raise Broken(
+                _("The address leads on to something that is not a web address."), details=str(error)
+            ) from error
 
 
 def as_trouble(error: httpx.HTTPError) -> Trouble:
@@ -136,21 +145,21 @@ def as_trouble(error: httpx.HTTPError) -> Trouble:
     details = f"{type(error).__name__}: {error}"
     match error:
         case httpx.ConnectTimeout():
-            words = "The server did not answer in time when we called. It is tried again by itself."
+            words = _("The server did not answer in time when we called. It is tried again by itself.")
         case httpx.ConnectError() if "CERTIFICATE" in details.upper() or "SSL" in details.upper():
-            words = "The server's certificate could not be trusted, or no secure connection was possible."
+            words = _("The server's certificate could not be trusted, or no secure connection was possible.")
         case httpx.ConnectError():
-            words = "The server could not be reached. Check the address; if it is right, the server may be down."
+            words = _("The server could not be reached. Check the address; if it is right, the server may be down.")
         case httpx.TimeoutException():
-            words = "The server took too long to answer. It is tried again by itself."
+            words = _("The server took too long to answer. It is tried again by itself.")
         case httpx.TooManyRedirects():
-            return Broken("The address leads on and on to other addresses. Use the last one.", details=details)
+            return Broken(_("The address leads on and on to other addresses. Use the last one."), details=details)
         case httpx.ProtocolError():
-            return Broken("The server's answer broke off or is no proper answer.", details=details)
+            return Broken(_("The server's answer broke off or is no proper answer."), details=details)
         case httpx.UnsupportedProtocol():
-            return Forbidden("Only addresses that begin with http or https are read.", details=details)
+            return Forbidden(_("Only addresses that begin with http or https are read."), details=details)
         case _:
-            words = "The connection was cut before the answer was complete. It is tried again by itself."
+            words = _("The connection was cut before the answer was complete. It is tried again by itself.")
     return Unreachable(words, details=details)
 
 
@@ -159,7 +168,7 @@ def _refuse_downgrade(response: httpx.Response) -> None:
         target = response.url.join(response.headers["location"])
         if target.scheme != "https":
             raise Forbidden(
-                "The address leads from a secure page to one that is not. Ask for its secure address.",
+                _("The address leads from a secure page to one that is not. Ask for its secure address."),
                 details=str(target)[:300],
             )
 
@@ -180,18 +189,18 @@ def check_url(url: httpx.URL, allow: frozenset[str]) -> None:
     """Raises Forbidden for an address that must not even be looked up."""
     host = url.raw_host.decode("ascii")
     if url.scheme not in ("http", "https"):
-        raise Forbidden("Only addresses that begin with http or https are read.", details=url.scheme[:40])
+        raise Forbidden(_("Only addresses that begin with http or https are read."), details=url.scheme[:40])
     if len(str(url)) > LONGEST_URL or len(host) > LONGEST_HOST:
-        raise Forbidden("The address is too long.")
+        raise Forbidden(_("The address is too long."))
     if url.userinfo:
-        raise Forbidden("The address holds a name or password. Leave out what stands before the @.")
+        raise Forbidden(_("The address holds a name or password. Leave out what stands before the @."))
     port = url.port if url.port is not None else {"http": 80, "https": 443}[url.scheme]
     if port not in (80, 443) and _place(host, port) not in allow:
         raise Forbidden(
-            "Only the usual web ports are read. An administrator can allow this address.", details=_place(host, port)
+            _("Only the usual web ports are read. An administrator can allow this address."), details=_place(host, port)
         )
     if _literal(host) is None and (not _HOST_NAME.fullmatch(host) or _NUMBER.search(host)):
-        raise Forbidden("This is not the name of a server. Check how it is written.", details=host[:100])
+        raise Forbidden(_("This is not the name of a server. Check how it is written."), details=host[:100])
 
 
 def _place(host: str, port: int) -> str:
@@ -221,7 +230,7 @@ def look_up(host: str, port: int, seconds: float) -> list[IPv4Address | IPv6Addr
         raise httpcore.ConnectTimeout("name look-up timed out") from error
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(f"name look-up failed: {error}") from error
-    return list(dict.fromkeys(ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in answers))
+    return list(dict.fromkeys(ip_address(str(sockaddr[0]).partition("%")[0]) for *ignored, sockaddr in answers))
 
 
 @cache
@@ -261,7 +270,7 @@ class _Stream(httpcore.NetworkStream):
         data = self._stream.read(max_bytes, _exchange.seconds(timeout))
         _exchange.bytes_left -= len(data)
         if _exchange.bytes_left < 0:
-            raise Broken("The answer is larger than 32 MB. Look for a smaller feed of the same place.")
+            raise Broken(_TOO_LARGE)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -297,7 +306,7 @@ class _Network(httpcore.SyncBackend):
         addresses = look_up(host, port, until - time.monotonic())
         if _place(host, port) not in self._allow and not all(map(is_public, addresses)):
             raise Forbidden(
-                "The address belongs to an inner network. An administrator can allow it.", details=_place(host, port)
+                _("The address belongs to an inner network. An administrator can allow it."), details=_place(host, port)
             )
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
@@ -316,6 +325,8 @@ class _Transport(httpx.BaseTransport):
 
     def __init__(self, policy: Policy, *, keep: bool) -> None:
         self._allow = policy.allow
+        self._total = TOTAL_SECONDS * policy.pace
+        self._timeouts = {step: limit * policy.pace for step, limit in _TIMEOUTS.items()}
         self._slots = _Slots()
         self._inner = httpx.HTTPTransport(verify=_tls(), trust_env=False, retries=0)
         self._inner._pool = httpcore.ConnectionPool(
@@ -331,10 +342,11 @@ class _Transport(httpx.BaseTransport):
         check_url(request.url, self._allow)
         with self._slots.of(request.url.host):
             # A redirect inherits the extensions of the request before it, so one deadline covers all hops.
-            _exchange.deadline = request.extensions.setdefault("deadline", time.monotonic() + TOTAL_SECONDS)
-            _exchange.bytes_left = LARGEST_BODY + LARGEST_HEAD
-            request.extensions["timeout"] = _TIMEOUTS
+            _exchange.deadline = request.extensions.setdefault("deadline", time.monotonic() + self._total)
+            _exchange.bytes_left = LARGEST_HEAD
+            request.extensions["timeout"] = self._timeouts
             response = self._inner.handle_request(request)
+            _exchange.bytes_left = LARGEST_BODY
             try:
                 return httpx.Response(
                     response.status_code,
@@ -360,7 +372,7 @@ def _body(response: httpx.Response) -> bytes:
         return b"".join(response.iter_raw())
     if encodings in (["gzip"], ["x-gzip"]):
         return _inflated(response.iter_raw())
-    raise Broken("The answer is packed in a way we did not ask for.", details=", ".join(encodings)[:100])
+    raise Broken(_("The answer is packed in a way we did not ask for."), details=", ".join(encodings)[:100])
 
 
 def _inflated(chunks: Iterable[bytes]) -> bytes:
@@ -377,12 +389,12 @@ def _inflated(chunks: Iterable[bytes]) -> bytes:
                 parts.append(part)
                 size += len(part)
                 if size > LARGEST_BODY:
-                    raise Broken("The answer is larger than 32 MB. Look for a smaller feed of the same place.")
+                    raise Broken(_TOO_LARGE)
                 chunk = inflater.unused_data
     except zlib.error as error:
-        raise Broken("The answer is damaged: it can't be unpacked.", details=str(error)) from error
+        raise Broken(_("The answer is damaged: it can't be unpacked."), details=str(error)) from error
     if parts and not inflater.eof:
-        raise Broken("The server's answer broke off or is no proper answer.", details="gzip ended early")
+        raise Broken(_("The server's answer broke off or is no proper answer."), details="gzip ended early")
     return b"".join(parts)
 
 
@@ -400,7 +412,7 @@ class _Slots:
             self._hosts[host] = slot, users + 1
         try:
             if not slot.acquire(timeout=SLOT_SECONDS):
-                raise Throttled("This server is slow and others of its pages are being read. It is tried again soon.")
+                raise Throttled(_("Other pages of this server are being read, and slowly. It is tried again soon."))
             try:
                 yield
             finally:

@@ -10,6 +10,7 @@ data; its answer is one frame of JSON.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -35,16 +36,18 @@ TIRED = 400 * 1024
 
 _PARSERS: Final = "listening.connectors."
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_GAVE_UP: Final = (
-    "This could not be read: it takes too much time or memory, or breaks the reader. Check what stands there."
-)
+_COMMAND: Final = [sys.executable, "-m", "listening.isolation"]
+_ENVIRONMENT: Final = {"LANG": "C.UTF-8"}
+"""None of the worker's: it holds passwords."""
 
 
 def isolated(name: str, data: bytes, options: dict[str, Any]) -> Any:
     """What the parser `name` ("module:function" of listening.connectors) makes of `data`: JSON values. The function is
     called with (data, options). Raises Broken when it crashed, used more than 60 s or 1 GiB, or raised; a parser that
     wants to say something itself returns it. Safe to call from many threads; at most two jobs run at a time."""
-    from listening.connectors.contract import Broken  # here, for the child loads this module and needs no httpx
+    from listening.connectors.contract import Broken, gettext_noop  # here, for the child has no need of httpx
+
+    gave_up = gettext_noop("This could not be read: it takes too much time or memory. Check what stands there.")
 
     if not name.startswith(_PARSERS):
         raise ValueError(f"{name} is not a parser of ours")
@@ -52,9 +55,9 @@ def isolated(name: str, data: bytes, options: dict[str, Any]) -> Any:
         with _borrowed() as child:
             answer = child.ask(json.dumps([name, options]).encode(), data)
     except (OSError, EOFError) as error:
-        raise Broken(_GAVE_UP, details=f"{type(error).__name__}: {error}") from error
+        raise Broken(gave_up, details=f"{type(error).__name__}: {error}") from error
     if "error" in answer:
-        raise Broken(_GAVE_UP, details=answer["error"])
+        raise Broken(gave_up, details=answer["error"])
     return answer["value"]
 
 
@@ -64,11 +67,7 @@ def isolated(name: str, data: bytes, options: dict[str, Any]) -> Any:
 class _Child:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "listening.isolation"],
-            cwd=_ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
+            _COMMAND, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_ENVIRONMENT
         )
 
     def alive(self) -> bool:
@@ -119,7 +118,22 @@ def _pool() -> queue.LifoQueue[_Child | None]:
     return pool
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)
+def _forget() -> None:
+    """A forked worker starts children of its own."""
+    _pool.cache_clear()
+    _pool()
+
+
+def _end() -> None:
+    pool = _pool()
+    while not pool.empty():
+        if child := pool.get():
+            child.kill()
+
+
+_pool()  # now, while there is one thread
+os.register_at_fork(after_in_child=_forget)
+atexit.register(_end)
 
 
 def _read_within(pipe: IO[bytes], seconds: float) -> bytes:

@@ -46,6 +46,9 @@ def _own(raw: str) -> str | None:
 
 
 def _iso(seconds: float) -> str | None:
+    """None also for the years 1 and 1970, in which programs put what they don't know."""
+    if seconds < 86400:
+        return None
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat()
     except (ValueError, OverflowError, OSError):

@@ -34,6 +34,7 @@ MARK = 8
 _UTF8: Final = "application/xml; charset=utf-8"
 _EDGE: Final = re.compile(rb"<(?:item|entry)(?=[\s>])|</(?:[^\s<>:/]+:)?(?:item|entry)\s*>|<(?:item|entry)/")
 _OPAQUE: Final = re.compile(rb"<!--|<!\[CDATA\[")
+_CROWDED: Final = re.compile(rb"<[^<>=]*+(?:=[^<>=]*+){2000}")
 _DECLARES: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 _ID: Final = re.compile(rb"<(?:guid|id)[^>]*>\s*(?:<!\[CDATA\[)?([^<\]]{1,2000})")
 _LINK: Final = re.compile(rb"<link[^>]*>\s*(?:<!\[CDATA\[)?([^<\]]{1,2000})")
@@ -69,10 +70,12 @@ def _news(document: Document, options: Json) -> Json:
     seen = {marks[i : i + MARK] for i in range(0, len(marks), MARK)}
     fresh = [i for i, each in enumerate(document.marks) if each not in seen]
     below = [i for i in fresh if i >= REMEMBERED] if seen else []
-    if below and options.get("known") is None:
-        return {"ask": [document.ids[i] for i in below]}
-    stored = set(options.get("known") or ())
-    fresh = [i for i in fresh if i < REMEMBERED or document.ids[i] not in stored]
+    if below:
+        ids, stored = document.ids(), options.get("known")
+        if stored is None:
+            return {"ask": [ids[i] for i in below]}
+        stored_ids = set(stored)
+        fresh = [i for i in fresh if i < REMEMBERED or ids[i] not in stored_ids]
     most = options.get("most", MOST_AT_ONCE)
     taken, left = fresh[:most], set(fresh[most:])
     return {
@@ -89,7 +92,6 @@ class Document(Protocol):
 
     marks: list[str]
 
-    @property
     def ids(self) -> list[str]: ...
 
     def take(self, chosen: Sequence[int]) -> Json: ...
@@ -114,7 +116,6 @@ class _Spans:
         self._spans = [(a.start(), b.end()) for a, b in zip(edges[::2], edges[1::2], strict=True)]
         self.marks = [mark(self._data[start:end]) for start, end in self._spans]
 
-    @property
     def ids(self) -> list[str]:
         return [_id_of(self._data[start:end]) for start, end in self._spans]
 
@@ -175,7 +176,6 @@ class _Finished:
         fitting = len(marks) == len(items)
         self.marks = list(marks) if fitting else [mark(json.dumps(item).encode()) for item in items]
 
-    @property
     def ids(self) -> list[str]:
         return [item["external_id"] if isinstance(item, dict) else "" for item in self._items]
 
@@ -198,7 +198,10 @@ def _whole(data: bytes, options: Json, marks: Sequence[str] = ()) -> Document:
 
 
 def _parse(data: bytes, content_type: str, options: Json) -> Json:
-    """feedparser's result. Always from a stream: it would open a file, or an address, that a string names."""
+    """feedparser's result. Always from a stream: it would open a file, or an address, that a string names. Raises
+    ValueError for an element with thousands of attributes, over which it would sit for minutes."""
+    if _CROWDED.search(data):
+        raise ValueError("an element has more than 2,000 attributes")
     headers = {"content-type": content_type, "content-location": options.get("address", "")}
     if language := options.get("content_language"):
         headers["content-language"] = language
