@@ -15,6 +15,8 @@ from django.urls import URLPattern, path
 from accounts.authority import Can, Role, allows
 from accounts.binding import take
 
+DIGITS = 18
+"""Of the largest ids that fit."""
 View = Callable[..., HttpResponseBase]
 
 
@@ -38,6 +40,11 @@ def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -
     guarded.capability = can  # type: ignore[attr-defined]
     guarded.methods = allowed  # type: ignore[attr-defined]
     return path(route, guarded, name=name)
+
+
+def whole(text: str) -> int:
+    """The id in a form or an address; 0, which is nobody's, for anything else."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else 0
 
 
 def _to_log_in(request: HttpRequest) -> HttpResponse:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts import live
 from accounts.access import engaged_brands_of, engagement_for
+from accounts.doors import whole
 from accounts.models import Brand, Engagement, Person
 from conversations import notes, timeline
 from conversations.access import advice_of, engaged_message, engaged_thread, engaged_threads
@@ -148,8 +149,7 @@ def advise(request: HttpRequest, brand: str, pk: int) -> HttpResponse:
     now = timezone.now()
     engagement, found = engagement_for(person, brand, now)
     one = engaged_thread(found, pk)
-    chosen = request.POST.get("message", "")
-    message = engaged_message(one, int(chosen) if chosen.isdecimal() and len(chosen) < 19 else 0)
+    message = engaged_message(one, whole(request.POST.get("message", "")))
     text, kinds, quote = request.POST.get("text", ""), request.POST.getlist("kinds"), request.POST.get("quote", "")
     matters = request.POST.get("matters", Advice.Matters.BEFORE)
     try:

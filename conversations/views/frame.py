@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts import live
 from accounts.access import brands_of
+from accounts.doors import whole
 from accounts.models import Brand, Person
 from conversations import queues
 from conversations.models import Event
@@ -50,10 +51,8 @@ def frame(request: HttpRequest, brand: Brand, section: str, now: datetime, queue
 def toast_of(request: HttpRequest, brand: Brand, queue: str, now: datetime) -> dict[str, Any] | None:
     """What has just been done, out of the address it led to (`?done=<event>`), with its undo."""
     done = request.GET.get("done", "")
-    if not done.isdecimal():
-        return None
     person: Person = request.person  # type: ignore[attr-defined]
-    event = Event.objects.filter(pk=int(done), thread__brand=brand, person=person, at__gte=now - TOAST).first()
+    event = Event.objects.filter(pk=whole(done), thread__brand=brand, person=person, at__gte=now - TOAST).first()
     if event is None:
         return None
     place = [brand.slug, queue, event.thread_id, event.pk]

@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from accounts.access import brand_for
+from accounts.doors import whole
 from accounts.models import Brand, Person
 from conversations import lifecycle, queues, triage
 from conversations.access import colleague_for, event_for, label_for, thread_for
@@ -48,7 +49,7 @@ def assign(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpRespons
 
     def move(brand: Brand, thread: Thread, person: Person, now: datetime) -> Event:
         chosen = request.POST.get("owner", "")
-        return triage.assign(thread, colleague_for(brand, int(chosen)) if chosen.isdecimal() else None, person, now)
+        return triage.assign(thread, colleague_for(brand, whole(chosen)) if chosen else None, person, now)
 
     return _make(request, brand, queue, pk, move)
 
@@ -58,9 +59,9 @@ def label(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpResponse
 
     def move(brand: Brand, thread: Thread, person: Person, now: datetime) -> Event | None:
         chosen = request.POST.get("label", "")
-        if not chosen.isdecimal():
+        if not chosen:
             raise NotPossible("Choose a label.")
-        one = label_for(brand, int(chosen))
+        one = label_for(brand, whole(chosen))
         others = list(thread.labels.exclude(pk=one.pk))
         return triage.label(thread, [*others, one] if request.POST.get("on") == "1" else others, person, now)
 

@@ -13,6 +13,7 @@ from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
 from accounts.access import brand_for
+from accounts.doors import whole
 from accounts.models import Person
 from conversations import notes, outbox
 from conversations.access import account_for, advice_for, reply_for, thread_for
@@ -33,11 +34,7 @@ def _back(brand: str, queue: str, pk: int) -> HttpResponse:
 
 def _account(request: HttpRequest, thread: Thread) -> Account | None:
     chosen = request.POST.get("account", "")
-    return account_for(thread, int(chosen)) if chosen.isdecimal() else None
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
+    return account_for(thread, whole(chosen)) if chosen else None
 
 
 def draft(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpResponse:
@@ -64,7 +61,7 @@ def reply(request: HttpRequest, brand: str, queue: str, pk: int) -> HttpResponse
             thread,
             person,
             text,
-            _whole(request.POST.get("version", "")),
+            whole(request.POST.get("version", "")),
             token,
             timezone.now(),
             _account(request, thread),
