@@ -43,10 +43,15 @@ def noted(file: str) -> dict[str, Any]:
         return {}
 
 
+def database_url() -> str:
+    """DATABASE_URL, or what the embedded server noted for this process."""
+    url = os.environ.get("DATABASE_URL") or noted("services.json").get("database", {}).get(process())
+    return str(url or "postgresql://ascolto@/ascolto")
+
+
 def database() -> dict[str, Any]:
-    """Django's settings for PostgreSQL, from DATABASE_URL or from the embedded server's notes."""
-    url = os.environ.get("DATABASE_URL") or noted("services.json").get("database", {}).get(process(), "")
-    parts = urlsplit(url or "postgresql://ascolto@/ascolto")
+    """Django's settings for PostgreSQL."""
+    parts = urlsplit(database_url())
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     return {
         "ENGINE": "django.db.backends.postgresql",

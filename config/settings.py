@@ -18,7 +18,12 @@ DEBUG = False
 
 # ── secrets and addresses ───────────────────────────────────────────────────────────────────────────────────────────
 SECRET_KEY = environment.secret("SECRET_KEY", "secret_key") or ("only-for-commands" if "parse_feed" in sys.argv else "")
-CREDENTIAL_KEYS = environment.secret("ASCOLTO_CREDENTIAL_KEYS", "credential_keys").replace(",", " ").split()
+# The web process has no use for them: it never reads a credential.
+CREDENTIAL_KEYS = (
+    []
+    if environment.process() == "web"
+    else environment.secret("ASCOLTO_CREDENTIAL_KEYS", "credential_keys").replace(",", " ").split()
+)
 ALLOWED_HOSTS = environment.words("ASCOLTO_HOSTS") or ["127.0.0.1", "localhost", "[::1]", "testserver"]
 CSRF_TRUSTED_ORIGINS = environment.words("ASCOLTO_ORIGINS")
 PROCESS = environment.process()

@@ -27,6 +27,8 @@ class Entry:
     at: datetime
     of: Any
     new: bool = False
+    message_id: int | None = None
+    """The message it is, if it is one."""
     advice: list[Advice] = field(default_factory=list)
 
 
@@ -60,7 +62,7 @@ def for_consultant(thread: Thread, engagement: Engagement) -> list[Entry]:
     ):
         by_message.setdefault(one.message_id, []).append(one)
     for entry in entries:
-        entry.advice = by_message.get(entry.of.pk, [])
+        entry.advice = by_message.get(entry.message_id or 0, [])
     return entries
 
 
@@ -103,13 +105,13 @@ def _public_messages(thread: Thread) -> Iterable[Message]:
 def _of_message(message: Message) -> Entry:
     if message.reply is not None:
         message.reply.message = message
-        return Entry("reply", message.at, message.reply)
+        return Entry("reply", message.at, message.reply, message_id=message.pk)
     kind = {
         Message.Direction.INBOUND: "message",
         Message.Direction.OUTBOUND: "native",
         Message.Direction.CONTEXT: "context",
     }
-    return Entry(kind[Message.Direction(message.direction)], message.at, message)
+    return Entry(kind[Message.Direction(message.direction)], message.at, message, message_id=message.pk)
 
 
 def _in_words(events: Iterable[Event]) -> list[Event]:

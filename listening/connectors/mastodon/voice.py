@@ -238,9 +238,9 @@ def compose(parent: Item, text: str, facts: Json, speaker_handle: str) -> Json:
     named = parent.ours or mention.lower() == speaker_handle.lower() or _names(text, mention)
     return {
         "status": text if named else f"{mention} {text}",
-        "in_reply_to_id": parent.remote["id"],
+        "in_reply_to_id": parent.remote.get("id", ""),
         "in_reply_to_uri": parent.external_id,
-        "instance": parent.remote["instance"],
+        "instance": parent.remote.get("instance", ""),
         "visibility": parent.visibility,
         "spoiler_text": parent.warning,
         "language": parent.language,
