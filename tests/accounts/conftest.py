@@ -19,7 +19,7 @@ from accounts import roles
 from accounts.authority import Role
 from accounts.binding import bound
 from accounts.models import Agency, Brand, Engagement, Login, Membership, Person, Staff
-from config.services import Services, database_urls
+from config.services import Services
 from conversations import lifecycle, notes, outbox
 from conversations.models import Advice, Event, Label, Message, Note, Reply, Thread
 from listening.models import Account, Item, Source
@@ -74,9 +74,8 @@ def urls(world: World, services: Services) -> dict[str, str]:
     """The address of the test database for each login of PostgreSQL, as the processes of an installation have it."""
     roles.install(passwords=services.passwords)
     database = connection.settings_dict["NAME"]
-    owner = services.urls["database"]["owner"].rpartition("/")
-    query = owner[2].partition("?")[1:]
-    return database_urls("/".join((owner[0], database)) + "".join(query), services.passwords)
+    logins = ("owner", *roles.LOGINS)
+    return {login: services.environment_for(login, database)["DATABASE_URL"] for login in logins}
 
 
 @pytest.fixture(scope="module")
