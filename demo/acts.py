@@ -1,5 +1,7 @@
-"""What can happen in a conversation of the demo, each with its moment. Plain values: `demo.replay` plays them through the
-product's own functions."""
+"""What can happen in a conversation of the demo, each with its moment.
+
+Plain values: `demo.replay` plays them through the product's own functions.
+"""
 
 from __future__ import annotations
 

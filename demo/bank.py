@@ -1,11 +1,11 @@
-"""The bank of words (content.json), and how a text of it becomes what somebody says: slots filled, names in the network's form."""
+"""The bank of words (content.json), and how a text of it becomes what somebody says: slots filled, names as the network
+writes them."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -53,15 +53,17 @@ class Wording:
         self.values: dict[str, str] = {}
 
     def fill(self, text: str, **given: str) -> str:
-        """The text with its slots filled and a capital at its head. `given`: `firma` and `staff`, who differ by message."""
+        """The text with its slots filled and a capital at its head. `given`: what differs by message (firma, staff)."""
         named: set[str] = set()
 
         def value(found: re.Match[str]) -> str:
             name = found[1]
             if name in NAMED_BY:
                 brand = NAMED_BY[name]
-                first, _ = brand not in named, named.add(brand)
-                return HANDLES.get((brand, self.network), brand.capitalize()) if first else brand.capitalize()
+                plain = brand.capitalize()
+                shown = plain if brand in named else HANDLES.get((brand, self.network), plain)
+                named.add(brand)
+                return shown
             return given.get(name) or self.value(name)
 
         filled = SLOT.sub(value, text)
@@ -86,9 +88,14 @@ def signed(text: str) -> str:
     return text if "{firma}" in text else f"{text} — {{firma}}"
 
 
-def fitting(entries: Iterable[Entry], **wanted: str) -> list[Entry]:
-    """Entries whose fields agree: a field that holds a list must contain the value, and `*` or `any` fits all."""
-    return [entry for entry in entries if all(_fits(entry.get(name), value) for name, value in wanted.items())]
+def fitting(key: str, **wanted: str) -> list[Entry]:
+    """Entries of the bank whose fields agree: a list must contain the value; `*` and `any` fit all."""
+    return _fitting(key, tuple(wanted.items()))
+
+
+@cache
+def _fitting(key: str, wanted: tuple[tuple[str, str], ...]) -> list[Entry]:
+    return [entry for entry in bank()[key] if all(_fits(entry.get(name), value) for name, value in wanted)]
 
 
 def _fits(held: object, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""The demo's whole past, up to this moment: company, two years of conversations, today's open work, and what is read."""
+"""The demo's whole past, up to this moment: company, two years of conversations, today's work, and what is read."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LISTENED = timedelta(days=14)
 """Of the ledger of hours, the part that pages show."""
 FETCHES = 20
 BLOGS = {"Passo Lento": "so-10", "Cammini Lenti": "so-11"}
-FRESH = timedelta(minutes=100)
+FRESH = timedelta(minutes=210)
 """What came in later than this before the loading, and waits, is unread."""
 
 

@@ -1,17 +1,16 @@
 """The places of the invented world, as far as listening is concerned.
 
 The demo's blogs, forums and papers have addresses under `.example`, where nothing can ever be (RFC 2606). What was said
-there in two years is loaded as history; from then on these connectors are polled by the real poller, at their rhythm, and
-hear nothing new: so the sources stand as they would in a company, instead of failing for ever. One paper refuses us, as
-papers do. No packet leaves. La Piazzetta and every true address are heard by the product's own connectors.
+there in two years is loaded as history; from then on these connectors are polled by the real poller, at their rhythm,
+and hear nothing new: so the sources stand as they would in a company, instead of failing for ever. One paper refuses
+us, as papers do. No packet leaves. La Piazzetta and every true address are heard by the product's own connectors.
 
-Some of these networks have no connector in the product yet. That is why they can be heard here and not answered: a person
-answers there, and says so.
+Some of these networks have no connector in the product yet. That is why they can be heard here and not answered: a
+person answers there, and says so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from listening.connectors import REGISTER
@@ -23,19 +22,14 @@ REFUSAL = "The server refuses us. Ask the site to let Ascolto read its feed."
 """In the words of the product’s own connector, so that they are translated."""
 
 
-@dataclass(frozen=True, slots=True)
 class InventedNetwork:
     """An `Ear` for a network that exists in the demo alone."""
 
-    kind: str
-    label: str
-    interval: float = 900.0
-    fastest: float = 900.0
-    slowest: float = 900.0
+    interval = fastest = slowest = 900.0
 
-    @property
-    def network(self) -> str:
-        return self.kind
+    def __init__(self, kind: str, label: str) -> None:
+        self.kind = self.network = kind
+        self.label = label
 
     def describe(self, address: str) -> str:
         return address

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 
 from demo.acts import (
     AdviceDecided,
@@ -26,7 +27,7 @@ from demo.acts import (
 )
 from demo.bank import ROME, Entry, Wording, bank, by_id, fitting, signed
 from demo.company import LIVE, RECALL_DAYS, recall_start, week
-from demo.desk import HOME, Desk
+from demo.desk import HOME, MIXED_UNTIL, Desk
 
 SEED = 20_240_311
 WEEKS = 104
@@ -40,6 +41,11 @@ QUIET_WEEKS = timedelta(days=30)
 UNIQUE = ("sinistr", "Ezio", "lingua", "compiono undici", "matrimonio")
 """Openings with these words tell of an accident that happens once."""
 CHATTY = {"complaint", "warranty", "delivery", "sizing", "question", "crisis", "sustainability", "comparison"}
+LAST_WORDS = ("thanks", "solved", "more", "correction")
+FURTHER_WORDS = ("info", "more", "angry", "unsolved", "offtopic")
+GLAD = ("thanks", "solved", "correction")
+ANSWERED_BY = {"thanks": "close", "solved": "close", "unsolved": "reopen", "info": "followup"}
+"""Which stage of replies answers a stage of further messages, where the names differ."""
 NO_ANSWER = {"spam": "spam", "homonym": "not_us"}
 LABEL_OF_KIND = {
     "complaint": "lb-01", "question": "lb-02", "praise": "lb-03", "review": "lb-04", "press": "lb-05",
@@ -122,7 +128,7 @@ class Plot:
                 and event["week"] <= number < event["week"] + event["weeks"]
             ):
                 weight *= event["multiplier"]
-        return weight
+        return float(weight)
 
     def _moment(self, day: date) -> datetime:
         seasons = bank()["seasons"]
@@ -150,13 +156,13 @@ class Plot:
         """An opening of the bank that is free at this moment, else a frame; and a network that it fits."""
         pool = [
             entry
-            for entry in fitting(bank()["openings"], kind=kind, brand=brand)
+            for entry in fitting("openings", kind=kind, brand=brand)
             if (entry.get("event") == "recall") == (kind == "crisis")
             and entry.get("expected") != "excluded_by_topic"
             and self._is_free(entry, at)
         ]
         here = [entry for entry in pool if network in entry["networks"]]
-        frames = fitting(bank()["opening_frames"], kind=kind, brand=brand)
+        frames = fitting("opening_frames", kind=kind, brand=brand)
         share = 0.3 if frames else 1.0
         if pool and self.dice.random() < share:
             entry = self.dice.choice(here or pool)
@@ -173,7 +179,7 @@ class Plot:
         return len(before) < (1 if once else 3) and all(abs(at - other) > timedelta(days=75) for other in before)
 
     def _framed(self, frame: Entry) -> Speech:
-        """A whole message of a frame; combinations come in an order of their own, so that none repeats before all were."""
+        """A whole message of a frame; none of its combinations repeats before all were used."""
         parts = [frame["a"], frame["b"], frame["c"]]
         name = f"{frame['issue']}/{frame['language']}/{frame['kind']}"
         number = self.framed.get(name, self.dice.randrange(1000))
@@ -186,7 +192,7 @@ class Plot:
         return Speech(frame["kind"], frame["issue"], frame["language"], text, addressed=addressed)
 
     def _author(self, network: str, language: str) -> Voice:
-        """Somebody of the bank who has a handle there and writes so; recurring people far more often; else a stranger."""
+        """Somebody of the bank who has a handle there and writes the language, or else a stranger."""
         network = "forum" if network == "blog_comment" else network
         pool = [one for one in bank()["contacts"] if one["language"] == language and network in one["handles"]]
         if pool and self.dice.random() < 0.55:
@@ -250,8 +256,7 @@ class Plot:
 
     def _lot(self) -> Iterable[Story]:
         """Lot 26-B: complaints about the Cresta's sole, in the last three weeks."""
-        frame = fitting(bank()["opening_frames"], kind="complaint", brand="nivalta")
-        soles = [one for one in frame if one["issue"] == "sole"][0]
+        soles = fitting("opening_frames", kind="complaint", brand="nivalta", issue="sole")[0]
         for days in (19, 16, 13, 10, 7, 5, 3.5):
             at = self._moment((self.now - timedelta(days=days)).astimezone(ROME).date())
             speech = self._framed(soles)
@@ -266,12 +271,10 @@ class Plot:
     def _settle_backlog(self, stories: Sequence[Story]) -> None:
         """When the voice came home, what the outsourcer had never answered was read once and closed."""
         for story in stories:
-            if isinstance(story.acts[-1], Closed) or self.desk.is_home(story.brand, story.began):
-                continue
-            home = week(self.now, HOME[story.brand])
-            monday = home + timedelta(minutes=self.dice.randint(0, 420))
-            if story.acts[-1].at < monday:
-                story.acts.append(Closed(at=monday, by="ilaria", reason="no_reply"))
+            if self.desk.week_of(story.began) < MIXED_UNTIL and not any(isinstance(act, Closed) for act in story.acts):
+                home = week(self.now, HOME[story.brand]) + timedelta(minutes=self.dice.randint(0, 420))
+                later = story.acts[-1].at + timedelta(days=2)
+                story.acts.append(Closed(at=max(home, later), by="ilaria", reason=_why(story)))
 
     def _until_now(self, story: Story) -> Story | None:
         """The part that has happened: what lies ahead is cut, and with it a question whose answer lies ahead."""
@@ -284,6 +287,10 @@ class Plot:
                 kept = kept[:last]
         story.acts = kept
         return story if kept else None
+
+
+def _why(story: Story) -> str:
+    return "no_reply" if _waits(story.acts) else ""
 
 
 def _waits(acts: Sequence[object]) -> bool:
@@ -472,10 +479,8 @@ class _Telling:
         """Uniform answers, late, on the network itself; a quarter never; the author says what they think of it."""
         if self.dice.random() < 0.25:
             return
-        replies = [
-            r for r in bank()["agency_replies"] if self.network in r["networks"] or kind_of(self.network) == "feed"
-        ]
-        reply = self.dice.choice(fitting(replies, kinds=self.speech.kind) or replies)
+        network = self.network if kind_of(self.network) != "feed" else "forum"
+        reply = self.dice.choice(fitting("agency_replies", kinds=self.speech.kind, networks=network))
         at = self.desk.agency_answer_time(self._heard())
         self.plot.count += 1
         key = f"https://piazzetta.example/users/{self.story.brand}/statuses/{self.plot.count}"
@@ -501,36 +506,32 @@ class _Telling:
         if not plain and self.dice.random() < 0.05:
             self._give_up()
             return
-        kind = self.speech.kind
-        first = self._answer("first")
-        if plain or kind not in CHATTY:
-            rounds = int(self.dice.random() < 0.2)
-        else:
-            rounds = self.dice.choices([0, 1, 2, 3], [52, 33, 12, 3])[0]
-        last = first
+        last = self._answer("first")
+        rounds = self._rounds(plain)
         for number in range(rounds):
-            final = number == rounds - 1
-            stages = (
-                ("thanks", "solved", "more", "correction")
-                if final
-                else ("info", "more", "angry", "unsolved", "offtopic")
-            )
-            more = self._follow(*stages)
+            more = self._follow(*(LAST_WORDS if number == rounds - 1 else FURTHER_WORDS))
             if more is None:
                 break
             said = self._say(last.at + timedelta(minutes=self.dice.randint(15, 1900)), more["text"], bank_id=more["id"])
-            if more["stage"] in ("thanks", "solved", "correction") and self.dice.random() < 0.6:
+            stage: str = more["stage"]
+            if stage in GLAD and self.dice.random() < 0.6:
                 self._close(said.heard_at, "thanks_only")
                 return
-            last = self._answer(
-                {"thanks": "close", "solved": "close", "unsolved": "reopen", "info": "followup"}.get(
-                    more["stage"], more["stage"]
-                )
-            )
+            last = self._answer(ANSWERED_BY.get(stage, stage))
+        self._end(last, plain)
+
+    def _rounds(self, plain: bool) -> int:
+        """How often the author comes back before the end."""
+        if plain or self.speech.kind not in CHATTY:
+            return int(self.dice.random() < 0.2)
+        return self.dice.choices([0, 1, 2, 3], [52, 33, 12, 3])[0]
+
+    def _end(self, last: Replied, plain: bool) -> None:
+        """Closed; a few are taken back by their author, and a few come back because it did not help."""
         if self.dice.random() < 0.02 and not plain:
             self.story.acts.append(Deleted(at=last.at + timedelta(hours=self.dice.randint(2, 20)), key=self.story.key))
         closed = self._close(last.at)
-        if self.dice.random() < 0.07 and kind in CHATTY and (more := self._follow("unsolved")):
+        if self.dice.random() < 0.07 and self.speech.kind in CHATTY and (more := self._follow("unsolved")):
             self._say(closed.at + timedelta(hours=self.dice.randint(5, 140)), more["text"], bank_id=more["id"])
             self._close(self._answer("reopen").at)
 
@@ -586,7 +587,7 @@ class _Telling:
         pool = [
             entry
             for entry in fitting(
-                bank()["followups"], kinds=self.speech.kind, brand=self.story.brand, language=self.story.language
+                "followups", kinds=self.speech.kind, brand=self.story.brand, language=self.story.language
             )
             if entry["stage"] in stages
         ]
@@ -596,7 +597,7 @@ class _Telling:
         """What the house says: written for these words, else for the issue, else for the stage, else of a frame; a text
         that went to somebody else lately is left alone."""
         replies, language = by_id("replies"), self.story.language
-        pool = fitting(bank()["replies"], brand=self.story.brand, language=language)
+        pool = fitting("replies", brand=self.story.brand, language=language)
         tiers: list[list[Entry]] = [[replies[key] for key in self.speech.answers]] if stage == "first" else []
         tiers += [
             [
@@ -672,12 +673,15 @@ class _Telling:
         self.story.acts.append(AdviceDecided(at=moment, by=self.writer, taken=taken, reason=reason))
 
 
-FRAME_OF_KIND = {"complaint": "sole", "question": "use", "delivery": "late", "sizing": "size-run", "praise": "product-praise",
-                 "review": "rev-boot", "warranty": "spare", "sustainability": "made", "comparison": "cmp",
-                 "crisis": "recall"}  # fmt: skip
+FRAME_OF_KIND = {
+    "complaint": "sole", "question": "use", "delivery": "late", "sizing": "size-run", "praise": "product-praise",
+    "review": "rev-boot", "warranty": "spare", "sustainability": "made", "comparison": "cmp", "crisis": "recall",
+}  # fmt: skip
 
 
+@cache
 def _advice_about() -> dict[str, Entry]:
+    """Advice by the words that it is about."""
     return {entry["about"]["id"]: entry for entry in bank()["advice"]}
 
 

@@ -35,6 +35,7 @@ from demo.acts import (
     Story,
 )
 from demo.company import Company
+from demo.sandbox.api import ELSEWHERE
 from listening import ingest
 from listening.connectors.contract import Author, Heard, Item, Receipt
 from listening.models import Mention, Source
@@ -64,7 +65,7 @@ Step = tuple[datetime, int, Story, Act]
 
 def play(company: Company, stories: Sequence[Story]) -> None:
     """Plays everything, week by week."""
-    stage = _Stage(company, {key: p.staff for key, p in company.people.items() if p.is_staff_member})  # type: ignore[misc]
+    stage = _Stage(company, {key: p.staff for key, p in company.people.items() if p.is_staff_member})
     steps = sorted(_steps(stories), key=lambda step: step[:2])
     begin = 0
     while begin < len(steps):
@@ -127,7 +128,8 @@ def _item(stage: _Stage, story: Story, act: Said | AnsweredOutside) -> Item:
     remote = {}
     if story.network == "mastodon":
         acct = author.handle.removeprefix("@")
-        remote = {"id": act.key.rpartition("/")[2], "acct": acct, "mentions": "", "instance": account.base_url}
+        local = str(ELSEWHERE[int(act.key.rpartition("/")[2])])
+        remote = {"id": local, "acct": acct, "mentions": "", "instance": account.base_url}
     return Item(
         external_id=act.key,
         url=act.key,
@@ -184,10 +186,9 @@ def _do(stage: _Stage, story: Story, act: Act, at: datetime) -> None:
 
 
 def _stub(mention: Mention) -> Thread:
-    thread = Thread.objects.only("pk", "brand_id", "account_id").get(
+    return Thread.objects.only("pk", "brand_id", "account_id").get(
         brand_id=mention.brand_id, messages__item_id=mention.item_id
     )
-    return thread
 
 
 def _delete(stage: _Stage, story: Story, act: Deleted) -> None:

@@ -1,5 +1,5 @@
-"""Today's work: what waits at the moment of loading, so that the inbox has something overdue, something urgent and something
-for later, at whatever hour that is."""
+"""Today's work: what waits at the moment of loading, so that the inbox has something overdue, something urgent and
+something for later, at whatever hour that is."""
 
 from __future__ import annotations
 
@@ -70,10 +70,27 @@ SNOOZED = (
 )
 """Who, where, what, hours since, hours until it comes back."""
 BRONTOLA_KINDS = (
-    ("complaint", -48, "lb-01", ""), ("question", 24, None, ""), ("question", 140, None, "samir"), ("praise", 500, "lb-03", ""),
-    ("delivery", 47, "lb-08", ""), ("warranty", 180, "lb-07", "judith"), ("sustainability", 330, "lb-10", ""),
-    ("complaint", 71, "lb-01", "samir"), ("question", 205, None, "marta"), ("review", 800, "lb-04", ""),
-)  # fmt: skip
+    ("complaint", -48, "lb-01", ""),
+    ("question", 24, None, ""),
+    ("question", 140, None, "samir"),
+    ("praise", 500, "lb-03", ""),
+    ("delivery", 47, "lb-08", ""),
+    ("warranty", 180, "lb-07", "judith"),
+    ("sustainability", 330, "lb-10", ""),
+    ("complaint", 71, "lb-01", "samir"),
+    ("question", 205, None, "marta"),
+    ("review", 800, "lb-04", ""),
+)
+"""Kind, minutes to its due time, label, owner."""
+
+AGAIN = (
+    "Grazie Marta, numero d’ordine inviato. Ma il punto è un altro: sul sito scrivete «a prova di ghiaione». "
+    "Lo pensate davvero?"
+)
+SUGGESTION = (
+    "Domanda giusta. No: promette più di quanto uno scarpone possa fare, e oggi la togliamo dal sito. Il tuo paio è in "
+    "verifica: venerdì ti diciamo qui cosa abbiamo trovato. — Teo"
+)
 
 
 def todays_work(now: datetime) -> list[Story]:
@@ -123,7 +140,7 @@ def _story(brand: str, who: str, network: str, entry: Entry, source: str, number
         network=kind_of(network),
         kind=entry["kind"],
         issue=entry["issue"],
-        language=entry.get("language", contact["language"]),
+        language=entry.get("language") or contact["language"],
         author=author,
     )
 
@@ -180,7 +197,6 @@ def _passo_lento(now: datetime, dice: random.Random) -> Story:
     words = Wording("mastodon", now, dice)
     asked = now - timedelta(minutes=24 + MINUTES["lb-01"])
     first = asked - timedelta(hours=15)
-    second = "Grazie Marta, numero d’ordine inviato. Ma il punto è un altro: sul sito scrivete «a prova di ghiaione». Lo pensate davvero?"
     acts: list[Act] = [
         _said(story, words, opening, first),
         Labelled(at=asked - timedelta(minutes=54), by="marta", labels=("lb-01", "lb-15")),
@@ -195,7 +211,7 @@ def _passo_lento(now: datetime, dice: random.Random) -> Story:
             at=asked - timedelta(seconds=20),
             heard_at=asked,
             key=f"{story.author.remote_id}/statuses/999999",
-            text=second,
+            text=AGAIN,
             addressed=True,
         ),
         Noted(at=asked + timedelta(minutes=15), by="teo", text=note["text"]),
@@ -211,8 +227,7 @@ def _passo_lento(now: datetime, dice: random.Random) -> Story:
         Draft(
             at=now - timedelta(minutes=2),
             by="teo",
-            text="Domanda giusta. No: promette più di quanto uno scarpone possa fare, e oggi la togliamo dal sito. Il tuo paio è in "
-            "verifica: venerdì ti diciamo qui cosa abbiamo trovato. — Teo",
+            text=SUGGESTION,
         ),
     ]
     story.acts = acts

@@ -17,6 +17,9 @@ from .store import MENTION, TAG, Post, Store
 
 LIMIT = 500
 URL_CHARACTERS = 23
+ELSEWHERE = range(1 << 40, 1 << 41)
+"""Ids of posts on other servers that this one knows by name alone: the demo's history is full of them. Own ids are far
+larger."""
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 VERSION = "4.6.0 (compatible; Piazzetta 1.0)"
 URL = re.compile(r"https?://[^\s<>\"]+")
@@ -86,7 +89,7 @@ class Api:
             post = self.store.publish(
                 caller,
                 text,
-                parent.id if parent else None,
+                parent.id if parent else _elsewhere(form),
                 visibility=str(form.get("visibility") or "public"),
                 spoiler=spoiler,
                 language=str(form.get("language") or ""),
@@ -100,7 +103,7 @@ class Api:
         return act_out(fault, well)
 
     def _refuse(self, form: Json, text: str, parent: Post | None) -> Reply | None:
-        if form.get("in_reply_to_id") and parent is None:
+        if form.get("in_reply_to_id") and parent is None and not _elsewhere(form):
             return refusal(404, "Record not found")
         if not str(form.get("status") or "").strip():
             return refusal(422, "Validation failed: Text can't be blank")
@@ -255,6 +258,12 @@ ROUTES: list[tuple[str, str, Handler, bool]] = [
     ("GET", "/api/v2/search", Api.search, True),
 ]
 """Method, path, handler, and whether it needs an account."""
+
+
+def _elsewhere(form: Json) -> int | None:
+    """The post on another server that is answered: servers of the fediverse publish such an answer too."""
+    number = _number(str(form.get("in_reply_to_id") or ""), 0)
+    return number if number in ELSEWHERE else None
 
 
 def post_uri(post: Post) -> str:
