@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from demo import history, places
@@ -14,9 +14,6 @@ from demo import history, places
 class Command(BaseCommand):
     help = "Loads the demo's company and its two years of history, if the database is empty."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--weeks", type=float, default=12.0, help="how many weeks of history (104)")
-
     def handle(self, *args: Any, **options: Any) -> None:
         if not (settings.DEMO or settings.TESTING):
             raise CommandError("The demo's company is loaded with ASCOLTO_DEMO=1 only, never into a real installation.")
@@ -24,5 +21,5 @@ class Command(BaseCommand):
             self.stdout.write("This database already has a company: nothing was loaded.")
             return
         places.open_to_listening()
-        history.load(timezone.now(), options["weeks"])
+        history.load(timezone.now())
         self.stdout.write("The demo's company and its history are loaded.")
