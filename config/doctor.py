@@ -391,29 +391,28 @@ def brands() -> Findings:
 
 def accounts() -> Findings:
     for account in Account.objects.select_related("brand").order_by("pk"):
-        name = f"@{account.handle.removeprefix('@')}"
         again = (
             f"connect it again with python manage.py connect {account.kind} --brand {account.brand.slug} "
             f"--base {account.base_url}"
         )
         if not Credential.objects.filter(account=account).exists():
-            yield bad(f"{name} has no credential.", f"So {again}")
+            yield bad(f"{account} has no credential.", f"So {again}")
             continue
         try:
             credentials.reveal(account)
         except (credentials.NoKey, ValueError):
             yield bad(
-                f"The credential of {name} can't be opened with these keys.",
+                f"The credential of {account} can't be opened with these keys.",
                 f"Put the key it was sealed with into ASCOLTO_CREDENTIAL_KEYS. If that is lost: {again}",
             )
             continue
         if account.state == Account.State.PAUSED:
             yield warn(
-                f"{name} is paused: {account.state_words or 'no reply leaves from it'}",
+                f"{account} is paused: {account.state_words or 'no reply leaves from it'}",
                 f"When that is mended, {again}",
             )
         else:
-            yield ok(f"{name} can be spoken from.")
+            yield ok(f"{account} can be spoken from.")
 
 
 def sources(now: datetime) -> Findings:

@@ -32,7 +32,7 @@ class Account(models.Model):
         constraints = [models.UniqueConstraint(fields=["brand", "kind", "base_url", "remote_id"], name="account_once")]
 
     def __str__(self) -> str:
-        return f"@{self.handle}"
+        return f"@{self.handle.removeprefix('@')}"
 
 
 class Credential(models.Model):

@@ -37,13 +37,11 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 account = connecting.connect(options["kind"], brand, options["base"], token, None, timezone.now())
-                wanted = options["login"].lstrip("@").lower()
-                if wanted and wanted not in (account.handle.lower(), account.handle.lower().partition("@")[0]):
-                    raise CommandError(
-                        f"This token belongs to @{account.handle}, not to {options['login']}. Nothing was kept."
-                    )
+                handle, wanted = account.handle.lstrip("@").lower(), options["login"].lstrip("@").lower()
+                if wanted and wanted not in (handle, handle.partition("@")[0]):
+                    raise CommandError(f"This token belongs to {account}, not to {options['login']}. Nothing was kept.")
         except Speechless as error:
             raise CommandError(f"No account can be connected for {options['kind']}.") from error
         except (Trouble, NoKey) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"@{account.handle}  {account.base_url}  connected to {brand.name}")
+        self.stdout.write(f"{account}  {account.base_url}  connected to {brand.name}")
