@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. What they need is made in .venv the first time.
 # PORT (8000) and ASCOLTO_DATA_DIR (.ascolto) come from the environment.
-.PHONY: demo test bench lock format messages clean
+.PHONY: demo test faults bench lock format messages clean
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
@@ -18,6 +18,11 @@ test:
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	$(PYTHON) tools/check_translations.py
 	$(PYTHON) -m pytest
+
+# The faults of a send with the waits of real life: about half an hour. `make test` runs them at a twentieth.
+faults:
+	@sh tools/environment.sh dev
+	ASCOLTO_TIME_SCALE=1 $(PYTHON) -m pytest tests/conversations/test_outbox_faults.py
 
 bench:
 	@sh tools/environment.sh bench
