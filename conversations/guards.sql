@@ -16,13 +16,14 @@ GRANT SELECT, INSERT, UPDATE ON conversations_contact, conversations_contactiden
 GRANT SELECT, INSERT ON conversations_event TO {poller};
 GRANT SELECT ON conversations_reply, conversations_label, conversations_threadlabel, conversations_calendarversion,
     conversations_targetversion TO {poller};
-GRANT SELECT, INSERT, DELETE ON conversations_queuetally TO {poller};
+GRANT SELECT, INSERT, UPDATE, DELETE ON conversations_queuetally TO {poller};
 GRANT SELECT (id, state, thread_id, created_at), UPDATE (state) ON conversations_advice TO {poller};
 
 -- The sender cannot read what the team or an adviser writes: nothing of it can leave by mistake.
 GRANT SELECT, UPDATE ON conversations_reply, conversations_thread, conversations_spell TO {sender};
+GRANT INSERT ON conversations_spell TO {staff}, {sender};  -- what was said after an answer that was recorded late
 GRANT SELECT, INSERT ON conversations_replyattempt, conversations_message, conversations_event TO {sender};
-GRANT UPDATE (reply_id) ON conversations_message TO {sender};
+GRANT UPDATE (reply_id) ON conversations_message TO {staff}, {sender};
 GRANT SELECT ON conversations_contact, conversations_contactidentity, conversations_calendarversion, conversations_targetversion,
     conversations_threadlabel TO {sender};
 
