@@ -583,7 +583,9 @@ class _Telling:
     # words
 
     def _follow(self, *stages: str) -> Entry | None:
-        """A further message of the author, in their language."""
+        """A further message of the author, in their language. The author of an article says no more."""
+        if self.network in ("blog", "news"):
+            return None
         pool = [
             entry
             for entry in fitting(

@@ -41,7 +41,8 @@ from listening.connectors.contract import Author, Heard, Item, Receipt
 from listening.models import Mention, Source
 
 CHUNK = timedelta(weeks=1)
-TOKENS = uuid.UUID("6d1f5f0e-5d4b-4f8e-9b5a-3c1d2a7e9b10")
+SENT_FROM_HERE = 10_000_000
+"""Ids of what left from here begin above those of what was written on the network."""
 
 
 @dataclass
@@ -90,7 +91,11 @@ def _steps(stories: Iterable[Story]) -> Iterable[Step]:
 def _play_week(stage: _Stage, steps: Sequence[Step]) -> None:
     _hear(stage, [(story, act) for _, _, story, act in steps if isinstance(act, Said | AnsweredOutside)])
     for at, _, story, act in steps:
-        _do(stage, story, act, at)
+        try:
+            _do(stage, story, act, at)
+        except Exception as error:
+            error.add_note(f"in the conversation {story.key}: {act}")
+            raise
 
 
 # ── what is heard ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +217,7 @@ def _reply(stage: _Stage, story: Story, thread: Thread, act: Replied, person: Pe
     reply = outbox.submit(current, person, act.text, current.version, uuid.uuid4(), act.at)
     account = stage.company.accounts[story.brand]
     moment = act.at + timedelta(seconds=settings.UNDO_SECONDS + 2)
-    remote = f"https://piazzetta.example/users/{story.brand}/statuses/{number}"
+    remote = f"https://piazzetta.example/users/{story.brand}/statuses/{SENT_FROM_HERE + number}"
     take("sender")
     outbox.replay(reply, Receipt(remote, f"{account.url}/{number}", moment), moment)
 
