@@ -38,8 +38,9 @@ def apply_after_migrations() -> None:
     post_migrate.connect(_after_migrate, sender=apps.get_app_config("conversations"), dispatch_uid="ascolto-guards")
 
 
-def _after_migrate(using: str, plan: object = (), **_: Any) -> None:
-    install(using)
+def _after_migrate(using: str, plan: object = None, **_: Any) -> None:
+    if plan is not None:  # a flush sends the same signal, without a plan, and changes no table
+        install(using)
 
 
 def install(using: str = "default", passwords: Mapping[str, str] | None = None) -> None:

@@ -8,7 +8,7 @@ from accounts.passwords import SetPassword
 from accounts.views import preferences, sessions
 from conversations.views import consulting, inbox, live, moves, reports, writing
 from conversations.views.frame import frame
-from listening.views import sources
+from listening.views import sources, topics
 
 INBOX = "b/<slug:brand>/inbox/<slug:queue>/"
 THREAD = INBOX + "t/<int:pk>/"
@@ -59,6 +59,20 @@ urlpatterns = [
     door("b/<slug:brand>/reports/list/", reports.listed, can=Can.READ_REPORTS, name="report-list"),
     door("b/<slug:brand>/sources/", partial(sources.sources, frame=frame), can=Can.READ_SOURCES, name="sources"),
     door("b/<slug:brand>/sources/<int:pk>/", partial(sources.source, frame=frame), can=Can.READ_SOURCES, name="source"),
+    door(
+        "b/<slug:brand>/topics/new/",
+        partial(topics.new, frame=frame),
+        can=Can.EDIT_LISTENING,
+        name="topic-new",
+        methods="GET POST",
+    ),
+    door(
+        "b/<slug:brand>/topics/<int:pk>/",
+        partial(topics.topic, frame=frame),
+        can=Can.EDIT_LISTENING,
+        name="topic",
+        methods="GET POST",
+    ),
     # ── consultants: their own area ──
     door("consult/<slug:brand>/", consulting.threads, can=Can.CONSULT, name="consult-threads"),
     door("consult/<slug:brand>/t/<int:pk>/", consulting.thread, can=Can.CONSULT, name="consult-thread"),

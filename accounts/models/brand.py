@@ -18,7 +18,7 @@ class Brand(models.Model):
     )
 
     class Meta:
-        ordering = ["name"]
+        ordering = ["id"]
 
     def __str__(self) -> str:
         return self.name

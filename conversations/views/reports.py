@@ -217,6 +217,10 @@ def _waiting(chosen: Selection, now: Figures, earlier: int) -> dict[str, Any]:
     }
 
 
+HATCHED = 0.2
+"""Share of the sources that were deaf in a week, from which the chart hatches it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Week:
     """A point of the line chart and a row of its table."""
@@ -226,17 +230,18 @@ class Week:
     median: float | None
     p90: float | None
     deaf_sources: list[str]
+    """Named in the table, however few."""
+    deaf: bool
+    """So many of the sources that the chart hatches the week: its figures say little."""
     list_url: str
-
-    @property
-    def deaf(self) -> bool:
-        return bool(self.deaf_sources)
 
 
 def _week(chosen: Selection, monday: date, figures: Figures, ears: list[Ear]) -> Week:
-    deaf_sources = [ear.name for ear in ears if ear.shown and monday in ear.deaf and chosen.source in (None, ear.pk)]
+    listened = [ear for ear in ears if ear.shown and chosen.source in (None, ear.pk)]
+    deaf_sources = [ear.name for ear in listened if monday in ear.deaf]
+    deaf = bool(deaf_sources) and len(deaf_sources) >= HATCHED * len(listened)
     list_url = _list_url(chosen, "reply", week=monday.isoformat())
-    return Week(monday, figures.reply.n, figures.reply.median, figures.reply.p90, deaf_sources, list_url)
+    return Week(monday, figures.reply.n, figures.reply.median, figures.reply.p90, deaf_sources, deaf, list_url)
 
 
 def _source(chosen: Selection, ear: Ear, figures: Figures) -> dict[str, Any]:

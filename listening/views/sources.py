@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from accounts.access import brand_for
+from accounts.authority import Can, allows
 from accounts.models import Brand
 from listening import health
 from listening.access import source_for, sources_of
@@ -33,6 +34,7 @@ def sources(request: HttpRequest, brand: str, *, frame: Frame) -> HttpResponse:
     context = frame(request, found, "sources", now) | {
         "sources": _with_health(list(sources_of(found)), request, now),
         "topics": list(found.topics.filter(active=True)),
+        "may_edit": allows(request.person, Can.EDIT_LISTENING),  # type: ignore[attr-defined]
     }
     return render(request, "listening/sources.html", context)
 

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from listening import polling
+from listening.connectors import REGISTER
 from listening.models import Source
 
 
@@ -16,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="every active source, due or not")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        active = Source.objects.filter(state=Source.State.ACTIVE)
+        active = Source.objects.filter(state=Source.State.ACTIVE, kind__in=REGISTER)
         if options["source"]:
             wanted = list(active.filter(pk=options["source"]).values_list("pk", flat=True))
             if not wanted:
@@ -26,11 +27,15 @@ class Command(BaseCommand):
         else:
             wanted = list(active.filter(next_poll_at__lte=timezone.now()).values_list("pk", flat=True))
         logging.getLogger("ascolto").setLevel(logging.WARNING)
+        polled = 0
         for start in range(0, len(wanted), polling.BATCH):
             for result in polling.poll(polling.claim(polling.BATCH, only=wanted[start : start + polling.BATCH])):
                 self._say(result)
+                polled += 1
         if not wanted:
             self.stdout.write("Nothing is due.")
+        elif polled < len(wanted):
+            self.stdout.write(f"{len(wanted) - polled} left out: they are being polled by a worker at this moment.")
 
     def _say(self, result: polling.Result) -> None:
         source = Source.objects.only("cursor").get(pk=result.source.pk)

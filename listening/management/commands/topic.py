@@ -1,9 +1,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from accounts.models import Brand
-from listening import matching
+from listening import topics
 from listening.models import Topic
 
 
@@ -23,11 +24,10 @@ class Command(BaseCommand):
         brand = Brand.objects.filter(slug=options["brand"]).first()
         if brand is None:
             raise CommandError(f"There is no brand called {options['brand']}.")
-        lists = options["any"], options["all"], options["none"]
-        if problems := matching.problems(*lists):
-            raise CommandError(" ".join(str(problem) for problem in problems))
-        words = dict(zip(("any_of", "all_of", "none_of"), lists, strict=True))
-        topic, made = Topic.objects.get_or_create(brand=brand, name=options["name"], defaults=words)
-        if not made:
-            Topic.objects.filter(pk=topic.pk).update(**words, version=topic.version + 1, active=True)
-        self.stdout.write(f"{brand.name} {'listens for' if made else 'now listens for'} the topic {topic.name}.")
+        words = topics.Words(options["any"], options["all"], options["none"])
+        known = Topic.objects.filter(brand=brand, name=options["name"]).first()
+        try:
+            topic = topics.save(brand, known, options["name"], words, None, timezone.now())
+        except topics.NotKept as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{brand.name} {'now listens for' if known else 'listens for'} the topic {topic.name}.")
