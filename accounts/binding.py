@@ -22,14 +22,12 @@ def bound(role: str, person_id: int | None = None, *, durable: bool = True) -> I
     `durable` says that this is the outermost transaction: a commit at its end is a real commit.
     """
     outermost = not connection.in_atomic_block
+    before = None if outermost else _now_bound()
     with transaction.atomic(durable=durable and outermost):
-        before = _now_bound() if not outermost else None
         take(role, person_id)
-        try:
-            yield
-        finally:
-            if before is not None and not connection.needs_rollback:
-                _set(*before)
+        yield
+    if before is not None:  # after an error the savepoint has given both back already
+        _set(*before)
 
 
 def take(role: str, person_id: int | None = None) -> None:

@@ -32,7 +32,7 @@ def store() -> redis.Redis:
 def touch(brand_id: int) -> None:
     """Moves the brand's stamp once this transaction is committed. A lost bell costs a page seconds, nothing else."""
     bell = _bell(brand_id)
-    if not any(waiting is bell for _, waiting, _ in connection.run_on_commit):
+    if not any(bell in waiting for waiting in connection.run_on_commit):
         transaction.on_commit(bell, robust=True)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -23,9 +24,19 @@ DEMO_LOGINS = (
 DEMO_PASSWORD = "ascolto-demo"
 
 
+class LogInForm(AuthenticationForm):
+    username = UsernameField(max_length=254)  # Django's own form only tells the browser so
+
+
 class LogIn(LoginView):
     template_name = "accounts/log_in.html"
+    form_class = LogInForm
     redirect_authenticated_user = True
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Where `?next=` leads: to a path of ours, and not back here."""
+        address = super().get_redirect_url()
+        return address if address.startswith("/") and address != self.request.path else ""
 
     def get_default_redirect_url(self) -> str:
         return reverse("home")

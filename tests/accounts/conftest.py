@@ -159,7 +159,7 @@ def _place(cast: Cast, brand: Brand, colleague: str, consultant: str) -> Place:
     who, name = cast.people[colleague], brand.slug
     account = account_of(brand, f"https://{name}.example", CANARY["token"], handle=name)
     source = source_of(brand, "mastodon", base_url=account.base_url, account=account, own_place=True)
-    threads = {}
+    threads: dict[str, Any] = {}
     for key, given in {
         "open": {},
         "closed": {},
@@ -184,9 +184,19 @@ def _place(cast: Cast, brand: Brand, colleague: str, consultant: str) -> Place:
         advice = _advice(threads["open"], cast, consultant, f"Advice of {consultant}")
     for thread in threads.values():
         thread.refresh_from_db()
-    written = {"note": note, "draft": draft, "reply": reply, "advice": advice, "event": event}
-    message, label = threads["open"].messages.get(), brand.labels.get()
-    return Place(brand, source, account, **threads, **written, message=message, label=label)
+    return Place(
+        brand,
+        source,
+        account,
+        **threads,
+        note=note,
+        draft=draft,
+        reply=reply,
+        advice=advice,
+        event=event,
+        message=threads["open"].messages.get(),
+        label=brand.labels.get(),
+    )
 
 
 def _others_advice(world: World, now: datetime) -> None:
