@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
@@ -24,6 +25,8 @@ from demo.acts import AnsweredOutside, Closed, Replied, Said, Story
 from demo.bank import SLOT, bank
 from demo.desk import Desk
 from demo.plot import Plot
+from demo.sandbox.api import ELSEWHERE
+from demo.sandbox.people import BY_NAME
 from demo.today import todays_work
 from listening.connectors import REGISTER
 from listening.models import Item, Source
@@ -187,6 +190,14 @@ def sources_stand_as_in_a_company() -> None:
     assert not Source.objects.filter(warm_until__isnull=False).exists()
     heard = Source.objects.exclude(steady=True).filter(state="active", failures=0)
     assert all(source.fetches.exists() and source.coverage.exists() for source in heard)
+
+
+def test_history_can_be_answered(sandbox: Any) -> None:
+    """The sandbox knows a post of another server by its id alone, and publishes an answer to it."""
+    said = {"status": "Ci siamo.", "in_reply_to_id": str(ELSEWHERE[900_000])}
+    token = {"Authorization": f"Bearer {BY_NAME['nivalta'].token}"}
+    answer = httpx.post(f"{sandbox.url}/api/v1/statuses", json=said, headers=token)
+    assert (answer.status_code, answer.json()["in_reply_to_id"]) == (200, said["in_reply_to_id"])
 
 
 @pytest.mark.django_db(transaction=True)
