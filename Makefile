@@ -17,7 +17,7 @@ test:
 	$(PYTHON) -m mypy .
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	$(PYTHON) tools/check_translations.py
-	$(PYTHON) -m pytest
+	$(PYTHON) tools/run_tests.py
 
 # The faults of a send with the waits of real life: about half an hour. `make test` runs them at a twentieth.
 faults:
