@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -132,7 +131,7 @@ def body(name: str, place: Place) -> dict[str, Any]:
     return forms.get(name, {})
 
 
-def ask(client: Client, method: str, name: str, place: Place, other: Place | None = None) -> HttpResponse:
+def ask(client: Client, method: str, name: str, place: Place, other: Place | None = None) -> Any:
     """One request, of which nothing stays. `other`: the place whose objects are named under this brand's address."""
     given = arguments(name, place)
     if other:
@@ -141,7 +140,7 @@ def ask(client: Client, method: str, name: str, place: Place, other: Place | Non
     kept = deepcopy(client.cookies)
     with undone():
         if method in ("GET", "HEAD", "POST"):
-            response: HttpResponse = getattr(client, method.lower())(address, form)
+            response = getattr(client, method.lower())(address, form)
         else:
             encoded = urlencode(form, doseq=True)
             response = client.generic(method, address, encoded, "application/x-www-form-urlencoded")
@@ -149,7 +148,7 @@ def ask(client: Client, method: str, name: str, place: Place, other: Place | Non
     return response
 
 
-def told(response: HttpResponse) -> str:
+def told(response: Any) -> str:
     """What was answered: the status, or that the way leads to log-in."""
     to_log_in = response.status_code == 302 and response["Location"].startswith("/login/")
     return "log-in" if to_log_in else str(response.status_code)

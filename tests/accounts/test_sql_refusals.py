@@ -16,8 +16,6 @@ import pytest
 from psycopg2 import errors
 
 from accounts.roles import role_name
-from conversations import outbox
-from conversations.models import Reply
 from tests.accounts.conftest import World
 
 REFUSED = (errors.InsufficientPrivilege, errors.CheckViolation, errors.ForeignKeyViolation)
@@ -380,19 +378,6 @@ def test_what_web_can_do_is_known(run: Any) -> None:
     assert run(MARTA, "RESET ROLE") is not None
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         run(MARTA, "SELECT 1 FROM (SELECT set_config('role', 'none', true)) x, listening_credential")
-
-
-# ── one table of moves ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_code_and_database_know_the_same_moves(connected: Any) -> None:
-    with connected("owner") as owner, owner.cursor() as cursor:
-        known = {}
-        for pair in product(Reply.State.values, repeat=2):
-            cursor.execute("SELECT ascolto_reply_move(%s, %s)", pair)
-            if mover := cursor.fetchone()[0]:
-                known[pair] = mover
-    assert known == {(str(old), str(new)): mover for (old, new), mover in outbox.MOVES.items()}
 
 
 def test_a_second_colleague_approves(connected: Any, world: World, run: Any) -> None:
