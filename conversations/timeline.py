@@ -46,7 +46,12 @@ def for_team(thread: Thread, read_at: datetime | None) -> list[Entry]:
     entries += [Entry("advice", one.created_at, one) for one in advice]
     events = thread.events.select_related("person").exclude(kind__in=SILENT_EVENTS)
     entries += [Entry("event", event.at, event) for event in _in_words(events)]
-    return sorted(entries, key=lambda entry: entry.at)
+    return sorted(entries, key=lambda entry: (entry.at, _is_consequence(entry)))
+
+
+def _is_consequence(entry: Entry) -> bool:
+    """What follows from a move stands behind it, though both have the same time."""
+    return entry.kind == "event" and entry.of.kind == "due_moved"
 
 
 def for_consultant(thread: Thread, engagement: Engagement) -> list[Entry]:

@@ -38,6 +38,7 @@ NETWORK_NAMES = {
     "reddit": "Reddit",
     "youtube": "YouTube",
 }
+KINDS = {"feed": gettext_lazy("Feed"), "forum": gettext_lazy("Forum"), "review": gettext_lazy("Reviews")}
 QUEUES = {
     "triage": ("inbox", pgettext_lazy("queue", "To triage")),
     "mine": ("user-round-check", pgettext_lazy("queue", "Assigned to me")),
@@ -151,7 +152,7 @@ def see_on(network: str) -> str:
 @register.filter
 def kind_name(kind: str) -> str:
     """The name of a kind of source."""
-    return gettext("Feed") if kind == "feed" else network_name(kind)
+    return str(KINDS.get(kind) or network_name(kind))
 
 
 @register.filter

@@ -19,6 +19,8 @@ register = template.Library()
 
 STEPS = [900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800]
 """Seconds between two lines of the grid."""
+LABEL = 29
+"""Height of a value in words: its name and the figure."""
 
 
 class Week(Protocol):
@@ -65,7 +67,7 @@ def _lines(weeks: Sequence[Week], target: float | None, frame: Frame) -> SafeStr
     values = [value for week in weeks for value in (week.median, week.p90) if value is not None]
     step, highest = _scale(max([*values, target or 0]))
     return format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}{}{}{}</svg>',
         frame.width,
         frame.height,
         _summary(weeks),
@@ -75,6 +77,7 @@ def _lines(weeks: Sequence[Week], target: float | None, frame: Frame) -> SafeStr
         _target(target, highest, frame),
         _series(weeks, "p90", highest, frame),
         _series(weeks, "median", highest, frame),
+        _last(weeks, highest, frame),
     )
 
 
@@ -176,33 +179,48 @@ def _target(target: float | None, highest: float, frame: Frame) -> SafeString:
 
 
 def _series(weeks: Sequence[Week], figure: str, highest: float, frame: Frame) -> SafeString:
-    """A line that breaks where a week has no figure, its dots, and the last value in words."""
+    """A line that breaks where a week has no figure, and its dots."""
     style, dot, name = ("p50", "dot", gettext("median")) if figure == "median" else ("p90", "dot90", "p90")
     values: list[float | None] = [getattr(week, figure) for week in weeks]
-    points = [
-        (frame.x(index, len(weeks)), frame.y(value, highest), week, value)
-        for index, (week, value) in enumerate(zip(weeks, values, strict=True))
-        if value is not None
-    ]
     dots = format_html_join(
         "",
         '<circle class="{}" cx="{}" cy="{}" r="3"><title>{} · {} {} · n {}</title></circle>',
         (
-            (dot, f"{x:.1f}", f"{y:.1f}", _day(week.start), name, duration(value), week.n)
-            for x, y, week, value in points
+            (
+                dot,
+                f"{frame.x(index, len(weeks)):.1f}",
+                f"{frame.y(value, highest):.1f}",
+                _day(week.start),
+                name,
+                duration(value),
+                week.n,
+            )
+            for index, (week, value) in enumerate(zip(weeks, values, strict=True))
+            if value is not None
         ),
     )
-    last = points[-1]
-    label = format_html(
-        '<text class="in" x="{0}" y="{1}">{2}</text><text class="strong" x="{0}" y="{3}">{4}</text>',
-        f"{last[0] + 10:.1f}",
-        f"{last[1] - 2:.1f}",
-        name,
-        f"{last[1] + 12:.1f}",
-        duration(last[3]),
-    )
     path = _path(values, lambda index, value: (frame.x(index, len(weeks)), frame.y(value, highest)))
-    return format_html('<path class="{}" d="{}"/>{}{}', style, path, dots, label)
+    return format_html('<path class="{}" d="{}"/>{}', style, path, dots)
+
+
+def _last(weeks: Sequence[Week], highest: float, frame: Frame) -> SafeString:
+    """The last values in words beside their dots, one above the other where the dots are too close."""
+    index, week = [(index, week) for index, week in enumerate(weeks) if week.median is not None][-1]
+    assert week.median is not None
+    assert week.p90 is not None
+    x, y = frame.x(index, len(weeks)) + 10, frame.y(week.median, highest)
+    above = max(frame.top, min(frame.y(week.p90, highest), y - LABEL))
+    return format_html_join(
+        "",
+        '<text class="in" x="{0}" y="{1}">{2}</text><text class="strong" x="{0}" y="{3}">{4}</text>',
+        (
+            (f"{x:.1f}", f"{at - 2:.1f}", name, f"{at + 12:.1f}", duration(value))
+            for at, name, value in (
+                (above, "p90", week.p90),
+                (max(y, above + LABEL), gettext("median"), week.median),
+            )
+        ),
+    )
 
 
 def _path(values: Sequence[float | None], place: Callable[[int, float], tuple[float, float]]) -> str:
