@@ -128,7 +128,7 @@ def save_draft(thread: Thread, author: Person, text: str, now: datetime, account
         return leaving
     speaker = account or thread.account
     if speaker is None or not voice.can_speak(speaker.kind):
-        raise Refusal("No reply can be sent from here. Answer there, and paste the link.")
+        raise Refusal(gettext_noop("No reply can be sent from here. Answer there, and paste the link."))
     try:
         with transaction.atomic():
             return Reply.objects.create(
@@ -166,15 +166,17 @@ def submit(
     )
     if twin is not None:
         if (twin.thread_id, twin.author_id) != (thread.pk, author.pk) or twin.state == State.CANCELLED:
-            raise Refusal("This form is used up. Reload the page; your text is kept.")
+            raise Refusal(gettext_noop("This form is used up. Reload the page; your text is kept."))
         return twin
     draft = save_draft(thread, author, text, now, account)
     parent = _last_inbound(thread)
     _must_fit(draft, parent)
     if seen_version != thread.version:
-        raise StaleReply("Something new was said while you were writing. Read it, then send again.")
+        raise StaleReply(gettext_noop("Something new was said while you were writing. Read it, then send again."))
     if thread.replies.filter(state__in=UNDER_WAY).exists():
-        raise StaleReply("Another reply to this conversation is just leaving. Wait for it, or take it back.")
+        raise StaleReply(
+            gettext_noop("Another reply to this conversation is just leaving. Wait for it, or take it back.")
+        )
     draft.parent, draft.client_token, draft.seen_version = parent, token, thread.version
     draft.payload = voice.compose(draft.account, parent.item, text)  # type: ignore[arg-type]
     draft.not_before = now + timedelta(seconds=settings.UNDO_SECONDS)
@@ -192,17 +194,17 @@ def _last_inbound(thread: Thread) -> Message:
         .first()
     )
     if message is None:
-        raise Refusal("What they said is gone from the network: there is nothing left to answer.")
+        raise Refusal(gettext_noop("What they said is gone from the network: there is nothing left to answer."))
     return message
 
 
 def _must_fit(draft: Reply, parent: Message) -> None:
     if not draft.text.strip():
-        raise Refusal("Write something first.")
+        raise Refusal(gettext_noop("Write something first."))
     limit, _ = voice.limits(draft.account)  # type: ignore[arg-type]
     length = voice.length(draft.account, draft.text, parent.item)  # type: ignore[arg-type]
     if length > limit:
-        raise Refusal("This is too long for the network. Shorten it, then send again.")
+        raise Refusal(gettext_noop("This is too long for the network. Shorten it, then send again."))
 
 
 def take_back(reply: Reply, person: Person, now: datetime) -> Reply:
@@ -211,7 +213,7 @@ def take_back(reply: Reply, person: Person, now: datetime) -> Reply:
     demand(person, Can.REPLY)
     reply = Reply.objects.select_for_update().get(pk=reply.pk)
     if reply.state not in (State.QUEUED, State.HELD, State.FAILED, State.AWAITING_APPROVAL):
-        raise Refusal("It has already left.")
+        raise Refusal(gettext_noop("It has already left."))
     author = reply.author.person
     writer = author if allows(author, Can.REPLY) else person
     begun = _draft_of(reply.thread, writer)
@@ -234,7 +236,7 @@ def release(reply: Reply, person: Person, now: datetime) -> Reply:
     demand(person, Can.REPLY)
     reply = Reply.objects.select_for_update().get(pk=reply.pk)
     if reply.state not in (State.HELD, State.FAILED):
-        raise Refusal("It is not waiting for you any more.")
+        raise Refusal(gettext_noop("It is not waiting for you any more."))
     reply.not_before, reply.attempts, reply.reason, reply.seen_version = now, 0, "", reply.thread.version
     _move(reply, State.QUEUED, now, actor=person)
     return reply
@@ -245,7 +247,7 @@ def cancel(reply: Reply, person: Person, now: datetime) -> Reply:
     demand(person, Can.REPLY)
     reply = Reply.objects.select_for_update().get(pk=reply.pk)
     if (reply.state, State.CANCELLED) not in MOVES:
-        raise Refusal("It has already left.")
+        raise Refusal(gettext_noop("It has already left."))
     _move(reply, State.CANCELLED, now, actor=person)
     return reply
 
@@ -256,12 +258,12 @@ def decide(reply: Reply, person: Person, is_out: bool, link: str, now: datetime)
     demand(person, Can.REPLY)
     reply = Reply.objects.select_for_update().get(pk=reply.pk)
     if reply.state != State.NEEDS_PERSON:
-        raise Refusal("It is not waiting for you any more.")
+        raise Refusal(gettext_noop("It is not waiting for you any more."))
     if is_out:
         if not link.startswith(("https://", "http://")):
-            raise Refusal("Paste the link of the published reply.")
+            raise Refusal(gettext_noop("Paste the link of the published reply."))
         if _taken(reply, link):
-            raise Refusal("This is the link of another reply. Paste the one of this reply.")
+            raise Refusal(gettext_noop("This is the link of another reply. Paste the one of this reply."))
         _accepted(reply, Receipt(remote_id=link, url=link, at=reply.first_attempt_at), now, actor=person)
     else:
         reply.key, reply.not_before, reply.attempts, reply.looks = uuid.uuid4(), now, 0, 0
@@ -275,9 +277,9 @@ def answered_there(thread: Thread, person: Person, link: str, text: str, at: dat
     past) end the spell."""
     demand(person, Can.REPLY)
     if at > now:
-        raise Refusal("The time of your answer lies in the future. Check it.")
+        raise Refusal(gettext_noop("The time of your answer lies in the future. Check it."))
     if not link.startswith(("https://", "http://")):
-        raise Refusal("Paste the link of your answer, beginning with https://.")
+        raise Refusal(gettext_noop("Paste the link of your answer, beginning with https://."))
     if now - at < timedelta(minutes=1):  # forms know minutes; nothing said in this one is newer than the answer
         at = now
     thread = Thread.objects.select_for_update().get(pk=thread.pk)
@@ -613,7 +615,7 @@ def _move(reply: Reply, state: str, now: datetime, *, actor: Person | None = Non
     """Makes one move of the table, with its audit entry, in the caller's transaction."""
     mover = MOVES.get((reply.state, state))
     if mover is None or (mover == STAFF) != (actor is not None):
-        raise Refusal("It is not waiting for you any more.")
+        raise Refusal(gettext_noop("It is not waiting for you any more."))
     before, reply.state, reply.reason, reply.changed_at = reply.state, state, reason[:500], now
     if state != State.SENDING:
         reply.lease_until = reply.lease_token = None

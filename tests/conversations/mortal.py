@@ -39,6 +39,8 @@ POINTS = {
     "resending": "sent again with the same key, not recorded",
 }
 speaking: Reply | None = None
+posting = False
+"""The request itself is leaving, not one of the questions before it."""
 
 
 def die(point: str, reply: Reply | None = None) -> None:
@@ -69,8 +71,8 @@ def around(name: str, before: str = "", after: str = "", *, when: Callable[[Repl
 
 
 def speak(reply: Reply, spoken: Callable[[Reply], Any] = outbox._speak) -> Any:
-    global speaking
-    speaking = reply
+    global speaking, posting
+    speaking, posting = reply, False
     try:
         return spoken(reply)
     finally:
@@ -82,7 +84,9 @@ def speak(reply: Reply, spoken: Callable[[Reply], Any] = outbox._speak) -> Any:
 def write(
     stream: Any, buffer: bytes, timeout: float | None = None, written: Callable[..., None] = fetching._Stream.write
 ) -> None:
+    global posting
     ours = speaking is not None and b'"status"' in buffer
+    posting = posting or ours
     if ours and speaking.account.remote_id.endswith("@half-written"):  # type: ignore[union-attr]
         middle = len(buffer) // 2
         written(stream, buffer[:middle], timeout)
@@ -97,7 +101,7 @@ def write(
 def read(
     stream: Any, size: int, timeout: float | None = None, reading: Callable[..., bytes] = fetching._Stream.read
 ) -> bytes:
-    if speaking is not None and speaking.account.remote_id.endswith("@half-read"):  # type: ignore[union-attr]
+    if posting and speaking is not None and speaking.account.remote_id.endswith("@half-read"):  # type: ignore[union-attr]
         reading(stream, 20, timeout)
         die("half-read")
     return reading(stream, size, timeout)
