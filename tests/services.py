@@ -37,6 +37,7 @@ def start(config: pytest.Config) -> None:
     services.start()
     config.stash[RUNNING] = services
     os.environ |= {"ASCOLTO_DATA_DIR": str(data), "ASCOLTO_TEST": "1"}
+    os.environ.setdefault("ASCOLTO_TIME_SCALE", "0.05")  # the outbox's waits; `make faults` runs them as they are
     os.environ |= services.environment_for("owner")
 
 
@@ -58,4 +59,7 @@ def environment_of(services: Services, db: None) -> Callable[[str], dict[str, st
     """Environment for a process of its own kind (owner, web, sender, poller) that works on the test database."""
     from django.db import connection
 
+    from accounts.roles import install
+
+    install(passwords=services.passwords)  # so far the test database's logins have none
     return lambda process: services.environment_for(process, database=connection.settings_dict["NAME"])
