@@ -50,9 +50,11 @@ def frame(request: HttpRequest, brand: Brand, section: str, now: datetime, queue
 
 def toast_of(request: HttpRequest, brand: Brand, queue: str, now: datetime) -> dict[str, Any] | None:
     """What has just been done, out of the address it led to (`?done=<event>`), with its undo."""
-    done = request.GET.get("done", "")
+    done = whole(request.GET.get("done", ""))
+    if not done:
+        return None
     person: Person = request.person  # type: ignore[attr-defined]
-    event = Event.objects.filter(pk=whole(done), thread__brand=brand, person=person, at__gte=now - TOAST).first()
+    event = Event.objects.filter(pk=done, thread__brand=brand, person=person, at__gte=now - TOAST).first()
     if event is None:
         return None
     place = [brand.slug, queue, event.thread_id, event.pk]
