@@ -22,6 +22,18 @@ GRANT INSERT, UPDATE (warm_until, next_poll_at, interval) ON listening_source TO
 GRANT SELECT, INSERT, UPDATE ON listening_heartbeat TO {sender}, {poller};
 GRANT SELECT ON listening_heartbeat TO {web}, {staff};
 
+-- Topics are a manager's to decide.
+CREATE OR REPLACE FUNCTION ascolto_topic_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF current_user = '{staff_name}' AND NOT EXISTS (SELECT 1 FROM accounts_person
+        WHERE id = ascolto_actor() AND kind = 'staff' AND active AND role IN ('administrator', 'manager')) THEN
+        RAISE EXCEPTION 'Only managers and administrators edit topics.' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER topic_guard BEFORE INSERT OR UPDATE ON listening_topic
+    FOR EACH ROW EXECUTE FUNCTION ascolto_topic_guard();
+
 -- Health, for a process that may read nothing: a figure, and to nobody else.
 CREATE OR REPLACE FUNCTION ascolto_oldest_due_seconds() RETURNS double precision LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$ SELECT extract(epoch FROM clock_timestamp() - min(next_poll_at)) FROM listening_source

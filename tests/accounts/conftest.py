@@ -22,7 +22,7 @@ from accounts.models import Agency, Brand, Engagement, Login, Membership, Person
 from config.services import Services
 from conversations import lifecycle, notes, outbox
 from conversations.models import Advice, Event, Label, Message, Note, Reply, Thread
-from listening.models import Account, Item, Source
+from listening.models import Account, Item, Source, Topic
 from tests.cast import Cast, account_of, hear, item, make_cast, source_of
 
 CANARY = {
@@ -50,6 +50,7 @@ class Place:
     event: Event
     message: Message
     label: Label
+    topic: Topic
 
 
 @dataclass
@@ -196,6 +197,7 @@ def _place(cast: Cast, brand: Brand, colleague: str, consultant: str) -> Place:
         event=event,
         message=threads["open"].messages.get(),
         label=brand.labels.get(),
+        topic=brand.topics.get(),
     )
 
 

@@ -199,6 +199,8 @@ CASES: list[tuple[str, As, str, As | None, str]] = [
      MARTA, "UPDATE accounts_person SET theme = 'dark' WHERE id = {marta}"),
     ("a consultant makes the engagement longer", SANDRO, "UPDATE accounts_engagement SET ends_at = now() + interval '1 year'", None, ""),
     ("staff make the engagement longer", MARTA, "UPDATE accounts_engagement SET ends_at = now() + interval '1 year'", None, ""),
+    ("a community manager edits a topic", MARTA, "UPDATE listening_topic SET name = 'x' WHERE brand_id = {brand}",
+     GIULIA, "UPDATE listening_topic SET name = 'x' WHERE brand_id = {brand}"),
     ("staff join a brand", MARTA, "INSERT INTO accounts_membership (brand_id, staff_id) VALUES ({other_brand}, {marta})", None, ""),
     ("staff read passwords", MARTA, SEEN.format("password", "accounts_login"), WEB, SEEN.format("password", "accounts_login")),
     ("a consultant reads passwords", SANDRO, SEEN.format("*", "accounts_login"), WEB, SEEN.format("*", "accounts_login")),
