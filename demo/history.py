@@ -18,13 +18,15 @@ def is_empty() -> bool:
     return not Brand.objects.exists()
 
 
-def load(now: datetime, weeks: float = WEEKS) -> Company:
-    """Loads the last `weeks` weeks into an empty database, as its owner. Deterministic in `now`."""
+def load(now: datetime, weeks: float = WEEKS, processes: int = 1) -> Company:
+    """Loads the last `weeks` weeks into an empty database, as its owner, in several processes at once if told so.
+
+    Deterministic in `now`, but for the order of ids among processes."""
     with transaction.atomic():
         company = first_day.found(now)
     stories = [*Plot(now, weeks).stories(), *todays_work(now)]
     ledger.know_people(stories, company)
-    replay.play(company, stories)
+    replay.play(company, stories, processes)
     with transaction.atomic():
         first_day.finish(company)
         ledger.settle(company)

@@ -7,12 +7,15 @@ change inside the transaction by `SET LOCAL`, so the database's guards judge eac
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.binding import take
 from accounts.models import Person, Staff
@@ -52,22 +55,43 @@ class _Stage:
     company: Company
     staff: dict[str, Staff]
     threads: dict[str, Thread] = field(default_factory=dict)
-    """By the story's key: a stub that knows its id and brand, no more."""
+    """By the story's key: a stub that knows its id, its brand and its voice, no more."""
     mentions: dict[str, Mention] = field(default_factory=dict)
-    counted: int = 0
-
-    def number(self) -> int:
-        self.counted += 1
-        return self.counted
 
 
 Step = tuple[datetime, int, Story, Act]
+"""When, its number in the whole history, whose, what."""
 
 
-def play(company: Company, stories: Sequence[Story]) -> None:
-    """Plays everything, week by week."""
+def play(company: Company, stories: Sequence[Story], processes: int = 1) -> None:
+    """Plays everything. Several processes share the work by source: so none waits for a row that another holds."""
+    shares = _shares(sorted(_steps(stories), key=lambda step: step[:2]), processes)
+    if processes == 1:
+        _play_share(company, shares[0])
+        return
+    connection.close()
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        for share in [pool.submit(_play_share, company, steps) for steps in shares]:
+            share.result()
+
+
+def _shares(steps: Sequence[Step], number: int) -> list[list[Step]]:
+    """The steps in as many shares of nearly the same size; all of a source stand in one."""
+    sizes = Counter((story.brand, story.source) for _, _, story, _ in steps)
+    filled = [0] * number
+    place: dict[tuple[str, str], int] = {}
+    for source, size in sizes.most_common():
+        place[source] = filled.index(min(filled))
+        filled[place[source]] += size
+    shares: list[list[Step]] = [[] for _ in range(number)]
+    for step in steps:
+        shares[place[step[2].brand, step[2].source]].append(step)
+    return shares
+
+
+def _play_share(company: Company, steps: Sequence[Step]) -> None:
+    """Plays one share, week by week."""
     stage = _Stage(company, {key: p.staff for key, p in company.people.items() if p.is_staff_member})
-    steps = sorted(_steps(stories), key=lambda step: step[:2])
     begin = 0
     while begin < len(steps):
         until = steps[begin][0] + CHUNK
@@ -90,9 +114,9 @@ def _steps(stories: Iterable[Story]) -> Iterable[Step]:
 
 def _play_week(stage: _Stage, steps: Sequence[Step]) -> None:
     _hear(stage, [(story, act) for _, _, story, act in steps if isinstance(act, Said | AnsweredOutside)])
-    for at, _, story, act in steps:
+    for at, number, story, act in steps:
         try:
-            _do(stage, story, act, at)
+            _do(stage, story, act, at, number)
         except Exception as error:
             error.add_note(f"in the conversation {story.key}: {act}")
             raise
@@ -105,7 +129,7 @@ def _hear(stage: _Stage, heard: Sequence[tuple[Story, Said | AnsweredOutside]]) 
     """Stores what a week's polls brought, each item at its own moment."""
     if not heard:
         return
-    sources = {source.pk: source for source in stage.company.sources.values()}
+    sources = {stage.company.sources[story.brand, story.source].pk for story, _ in heard}
     token = uuid.uuid4()
     take("poller")
     Source.objects.filter(pk__in=sources).update(lease_token=token)
@@ -116,8 +140,8 @@ def _hear(stage: _Stage, heard: Sequence[tuple[Story, Said | AnsweredOutside]]) 
             ingest.Poll(source, token, Heard(items=(_item(stage, story, act),), cursor=source.cursor), {}, act.heard_at)
         )
     ingest.store(polls, heard[-1][1].heard_at)
-    known = Mention.objects.filter(taken_at=None).select_related("item", "source__account", "source__comments_of")
-    for mention in known:
+    heard_now = Mention.objects.filter(taken_at=None, source__in=sources)
+    for mention in heard_now.select_related("item", "source__account", "source__comments_of"):
         stage.mentions[mention.item.external_id] = mention
 
 
@@ -154,7 +178,7 @@ def _item(stage: _Stage, story: Story, act: Said | AnsweredOutside) -> Item:
 # ── one act ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _do(stage: _Stage, story: Story, act: Act, at: datetime) -> None:
+def _do(stage: _Stage, story: Story, act: Act, at: datetime, number: int) -> None:
     if isinstance(act, Said | AnsweredOutside):
         take("poller")
         mention = stage.mentions.pop(act.key)
@@ -170,7 +194,7 @@ def _do(stage: _Stage, story: Story, act: Act, at: datetime) -> None:
     take("consultant" if isinstance(act, Advised) else "staff", person.pk)
     match act:
         case Replied():
-            _reply(stage, story, thread, act, person)
+            _reply(stage, story, thread, act, person, number)
         case Assigned():
             triage.assign(thread, stage.staff[act.to], person, at)
         case Labelled():
@@ -203,13 +227,12 @@ def _delete(stage: _Stage, story: Story, act: Deleted) -> None:
     Source.objects.filter(pk=source.pk).update(lease_token=token)
     ingest.store([ingest.Poll(source, token, Heard(removed=(act.key,), cursor=source.cursor), {}, act.at)], act.at)
     for mention in Mention.objects.select_related("item", "source__account", "source__comments_of").filter(
-        changed_at__isnull=False
+        changed_at__isnull=False, source=source
     ):
         intake.take(mention, act.at)
 
 
-def _reply(stage: _Stage, story: Story, thread: Thread, act: Replied, person: Person) -> None:
-    number = stage.number()
+def _reply(stage: _Stage, story: Story, thread: Thread, act: Replied, person: Person, number: int) -> None:
     if thread.account_id is None:
         outbox.answered_there(thread, person, f"{_web(story.key)}#risposta-{number}", act.text, act.at, act.at)
         return

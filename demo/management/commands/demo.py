@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.conf import settings
@@ -21,5 +22,5 @@ class Command(BaseCommand):
             self.stdout.write("This database already has a company: nothing was loaded.")
             return
         places.open_to_listening()
-        history.load(timezone.now())
+        history.load(timezone.now(), processes=os.cpu_count() or 1)
         self.stdout.write("The demo's company and its history are loaded.")
