@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
@@ -35,6 +35,8 @@ def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -
             raise Http404 if person.role == Role.CONSULTANT else PermissionDenied
         if request.method not in allowed:
             return HttpResponseNotAllowed(allowed)
+        if request.method == "POST":
+            request.POST = _storable(request.POST)  # type: ignore[assignment]
         return view(request, *args, **kwargs)
 
     guarded.capability = can  # type: ignore[attr-defined]
@@ -45,6 +47,14 @@ def door(route: str, view: View, *, can: Can, name: str, methods: str = "GET") -
 def whole(text: str) -> int:
     """The id in a form or an address; 0, which is nobody's, for anything else."""
     return int(text) if text.isdecimal() and len(text) <= DIGITS else 0
+
+
+def _storable(form: QueryDict) -> QueryDict:
+    """A form as PostgreSQL can keep it: NUL, which it refuses, becomes U+FFFD."""
+    clean = form.copy()
+    for name, values in form.lists():
+        clean.setlist(name, [value.replace("\x00", "\ufffd") for value in values])
+    return clean
 
 
 def _to_log_in(request: HttpRequest) -> HttpResponse:

@@ -12,7 +12,6 @@ from accounts import audit, live
 from accounts.authority import Can, demand
 from accounts.models import Engagement, Person
 from conversations.models import Advice, Event, Message, Note, Thread
-from listening.text import storable
 
 LONGEST = 5000
 """Characters."""
@@ -61,7 +60,7 @@ def advise(
         text=_some_words(text),
         kinds=kinds,
         matters=matters if matters in Advice.Matters.values else Advice.Matters.BEFORE,
-        quote=storable(quote).strip()[:1000],
+        quote=quote.strip()[:1000],
         created_at=now,
     )
     audit.record(author.pk, "advice.given", advice, now, thread=thread.pk, engagement=engagement.pk)
@@ -79,7 +78,7 @@ def decide(advice: Advice, taken: bool, person: Person, reason: str, now: dateti
         raise Refusal("Say in a few words why it is not followed: the consultant reads it.")
     state = Advice.State.TAKEN if taken else Advice.State.DECLINED
     changed = Advice.objects.filter(pk=advice.pk, state=Advice.State.OPEN).update(
-        state=state, decided_by_id=person.pk, decided_at=now, reason=storable(reason).strip()[:500]
+        state=state, decided_by_id=person.pk, decided_at=now, reason=reason.strip()[:500]
     )
     if not changed:
         raise Refusal("A colleague has already decided this.")
@@ -93,7 +92,7 @@ def decide(advice: Advice, taken: bool, person: Person, reason: str, now: dateti
 
 
 def _some_words(text: str) -> str:
-    text = storable(text).strip()
+    text = text.strip()
     if not text:
         raise Refusal("Write something first.")
     if len(text) > LONGEST:

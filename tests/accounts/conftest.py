@@ -63,6 +63,8 @@ class World:
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     """Two brands in full. Made once for a module and emptied after it."""
+    if not connection.settings_dict["NAME"].startswith("test_"):
+        pytest.fail("Run the whole file: pytest-django makes the database only for tests that are marked as using it.")
     with django_db_blocker.unblock():
         try:
             yield _make_world()
