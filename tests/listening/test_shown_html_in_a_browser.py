@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from listening.text import show_html
 from tests.listening.test_text import ALLOWED, hostile
@@ -37,19 +36,14 @@ TRAP = """
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     """A page with the trap set, that reaches nothing."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.route("http*://**/*", lambda route: route.abort())
-        page.add_init_script(TRAP)
-        page.goto("about:blank")
-        yield page
-        browser.close()
+    page = browser.new_page()
+    page.route("http*://**/*", lambda route: route.abort())
+    page.add_init_script(TRAP)
+    page.goto("about:blank")
+    yield page
+    page.close()
 
 
 def test_no_payload_survives_in_chromium(page: Page) -> None:
