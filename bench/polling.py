@@ -93,7 +93,8 @@ class Ours:
     def _ask(self, statement: str, *values: Any) -> Any:
         with self.database.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.fetchone()[0] if cursor.description else None
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None
 
     def _fill(self, addresses: list[str]) -> None:
         brand = self._ask(
@@ -187,9 +188,8 @@ def write_feeds(folder: Path) -> int:
 def usable(path: Path) -> bytes | None:
     """A well-formed RSS 2.0 document of ordinary size, into which an entry can be put."""
     body = path.read_bytes()
-    return (
-        body if path.is_file() and len(body) <= LARGEST and re.search(rb"<item[ >]", body) and b"<rss" in body else None
-    )
+    ordinary = len(body) <= LARGEST and b"<rss" in body and re.search(rb"<item[ >]", body)
+    return body if ordinary else None
 
 
 def made_up() -> bytes:

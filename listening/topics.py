@@ -47,7 +47,8 @@ def save(brand: Brand, topic: Topic | None, name: str, words: Words, person: Per
         demand(person, Can.EDIT_LISTENING)
     name = name.strip()[:120]
     problems = matching.problems(words.any_of, words.all_of, words.none_of)
-    if not name or Topic.objects.filter(brand=brand, name=name).exclude(pk=topic.pk if topic else None).exists():
+    twin = Topic.objects.filter(brand=brand, name=name).first()
+    if not name or (twin is not None and twin != topic):
         problems = [*problems, matching.Problem("Give it a name that no other topic of the brand has.")]
     if problems:
         raise NotKept(problems)
