@@ -194,7 +194,7 @@ def usable(path: Path) -> bytes | None:
 
 def made_up() -> bytes:
     items = "".join(
-        f"<item><title>Note {n}</title><guid>n{n}</guid><description>{'Words about nothing. ' * 40}</description></item>"
+        f"<item><title>Note {n}</title><guid>n{n}</guid><description>{'Idle words. ' * 60}</description></item>"
         for n in range(20)
     )
     return f'<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>'.encode()
