@@ -16,9 +16,8 @@ def main(database: str, addresses: Path) -> None:
         reader.add_feed(address, exist_ok=True)
     print("ready", flush=True)
     for _ in sys.stdin:
-        updated = sum(
-            1 for result in reader.update_feeds_iter(workers=WORKERS) if not isinstance(result.value, Exception)
-        )
+        results = reader.update_feeds_iter(workers=WORKERS, scheduled=False)
+        updated = sum(1 for result in results if not isinstance(result.value, Exception))
         print(updated, reader.get_entry_counts().total, flush=True)
 
 

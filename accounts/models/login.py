@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models.functions import Lower
 
 from accounts.models.person import Person
 
@@ -24,6 +25,9 @@ class Login(AbstractBaseUser):
     objects = LoginManager()
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="login_email_once")]
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from accounts.models import Person
 
@@ -26,7 +27,7 @@ class PreferencesForm(forms.ModelForm):
     def clean_zone(self) -> str:
         zone = self.cleaned_data["zone"]
         if zone not in available_timezones():
-            raise forms.ValidationError("Choose a time zone from the list.")
+            raise forms.ValidationError(_("Choose a time zone from the list."))
         return str(zone)
 
 
