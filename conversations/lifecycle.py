@@ -16,7 +16,7 @@ from accounts import audit, live
 from accounts.authority import Can, demand
 from accounts.models import Person
 from conversations import spells
-from conversations.models import Event, Spell, Thread
+from conversations.models import Event, Message, Spell, Thread
 
 State, EndReason = Thread.State, Thread.EndReason
 
@@ -110,16 +110,19 @@ def open_again(thread: Thread) -> None:
 
 # ── undo ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-KEPT = ("state", "end_reason", "snoozed_until", "owner_id")
+KEPT = ("state", "end_reason", "snoozed_until", "owner_id", "history")
 
 
 def undo(event: Event, person: Person, now: datetime) -> Event:
     """Takes one's own last move on a thread back: it stands as before, with an event that says so. Raises `Stale` when
-    something else happened since."""
+    something else happened since, or somebody spoke whom this would put out of sight."""
     demand(person, Can.TRIAGE)
     thread = locked(event.thread)
     later = thread.events.filter(Q(at__gt=event.at) | Q(at=event.at, pk__gt=event.pk), data__has_key="before").exists()
     if event.person_id != person.pk or "before" not in event.data or later:
+        raise Stale
+    spoken = thread.messages.filter(direction=Message.Direction.INBOUND, team_at__gt=event.at).exists()
+    if spoken and event.data["before"]["state"] != State.OPEN:
         raise Stale
     before = snapshot(thread)
     if thread.state == State.CLOSED and event.data["before"]["state"] != State.CLOSED:

@@ -164,7 +164,7 @@ def next_in_queue(thread: Thread, person: Person, queue: str) -> int | None:
 
 
 def fold_tally() -> int:
-    """Folds the tally's rows together, in the background; gives how many went. The sums do not change."""
+    """Folds the tally's rows together, in the background; gives how many took their place. The sums do not change."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

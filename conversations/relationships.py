@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from conversations.models import Contact, ContactIdentity
 from listening.models import Item, Source
+from listening.text import storable_id
 
 
 def contact_of(item: Item, source: Source, now: datetime) -> Contact:
@@ -32,11 +33,11 @@ def _identity(item: Item, source: Source) -> tuple[str, str, str, str]:
     """(network, lasting id, name, kind). Feeds name nobody lastingly: an outlet is its source, a commenter a name."""
     if item.author_id:
         name = item.author_name or item.author_handle or item.author_id
-        return item.network, item.author_id[:500], name[:300], Contact.Kind.PERSON
-    if source.comments_of_id or item.in_reply_to:
+        return item.network, item.author_id, name[:300], Contact.Kind.PERSON
+    if source.comments_of_id or source.own_place or item.in_reply_to:
         name = item.author_name or item.author_handle or "—"
-        return item.network, f"{source.address}#{name}"[:500], name[:300], Contact.Kind.PERSON
-    return item.network, source.address[:500], source.name[:300], Contact.Kind.OUTLET
+        return item.network, storable_id(f"{source.address}#{name}", 500), name[:300], Contact.Kind.PERSON
+    return item.network, storable_id(source.address, 500), source.name[:300], Contact.Kind.OUTLET
 
 
 def _refresh(identity: ContactIdentity, item: Item) -> None:

@@ -143,12 +143,18 @@ def measure(spell: Spell) -> None:
 
 
 def resume(thread: Thread) -> None:
-    """Undo, or reopening by hand: the last spell, if a person and no answer ended it, goes on as if it never ended."""
-    spell = thread.spells.order_by("-number").first()
-    if spell is None or spell.outcome in (Spell.Outcome.OPEN, Spell.Outcome.ANSWERED):
+    """Undo, or reopening by hand: the last spell, if a person ended it and no answer came since, goes on as if it never
+    ended."""
+    spell = thread.spells.select_related("calendar", "target").order_by("-number").first()
+    if spell is None or spell.outcome not in (Spell.Outcome.NO_REPLY_NEEDED, Spell.Outcome.SPAM):
         return
+    answers = thread.messages.filter(direction=Message.Direction.OUTBOUND, removed_at=None)
+    if answers.filter(at__gte=spell.author_started_at).exists():
+        return
+    spell.due_at = due(spell)  # labels may have changed meanwhile
     Spell.objects.filter(pk=spell.pk).update(
         outcome=Spell.Outcome.OPEN,
+        due_at=spell.due_at,
         reason="",
         ended_at=None,
         team_seconds=None,

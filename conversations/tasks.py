@@ -15,6 +15,7 @@ from listening.models import Heartbeat
 from listening.signals import mentions_arrived
 
 log = logging.getLogger("ascolto.tasks")
+AT_THE_BELL = 500
 
 
 @shared_task
@@ -24,8 +25,9 @@ def take_mentions() -> None:
 
 @receiver(mentions_arrived)
 def take_now(**_: Any) -> None:
-    """The bell of listening: whoever polled takes what came. The sweep finds what this leaves."""
-    intake.take_all(timezone.now())
+    """The bell of listening: whoever polled takes what came, but not so much that other sources wait. The sweep finds
+    what this leaves."""
+    intake.take_all(timezone.now(), limit=AT_THE_BELL)
 
 
 @shared_task

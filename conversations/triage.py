@@ -13,15 +13,18 @@ from conversations.models import Event, Label, Thread, ThreadLabel
 
 
 def assign(thread: Thread, owner: Staff | None, person: Person, now: datetime) -> Event:
-    """Gives a thread to a colleague of its brand, or back to the queue. Raises `NotPossible` for anybody else."""
+    """Gives a thread to a colleague of its brand, or back to the queue. Raises `NotPossible` for anybody else, `Stale`
+    if it is no longer with whom `thread` says."""
     demand(person, Can.TRIAGE)
-    thread = lifecycle.locked(thread)
+    seen, thread = thread, lifecycle.locked(thread)
+    if thread.owner_id != seen.owner_id:
+        raise lifecycle.Stale
     if owner is not None and not (
         allows(owner.person, Can.TRIAGE) and owner.brands.filter(pk=thread.brand_id).exists()
     ):
         raise NotPossible("This colleague does not work for this brand.")
     before = lifecycle.snapshot(thread)
-    thread.owner = owner
+    seen.owner = thread.owner = owner
     return lifecycle.moved(thread, "assigned", person, now, before, to=owner.pk if owner else None)
 
 

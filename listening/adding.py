@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import Brand
-from listening import credentials, matching, voice
+from listening import credentials, ingest, matching, voice
 from listening.connectors import REGISTER
 from listening.connectors.contract import Heard, Item, Place
 from listening.models import Account, Source, Topic
@@ -77,7 +77,7 @@ def _place(address: str, account: Account | None) -> Place:
 def _why(item: Item, matcher: matching.Matcher) -> list[str]:
     if item.to_us:
         return ["addressed to us"]
-    return [word for match in matcher.matches((item.title, item.text)) for word in match.words]
+    return [word for match in matcher.matches(ingest.words_of(item)) for word in match.words]
 
 
 def add(rehearsal: Rehearsal, brand: Brand, now: datetime) -> Source:

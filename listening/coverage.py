@@ -25,8 +25,9 @@ class Ear:
 
 
 def note(polls: Sequence[Ear]) -> None:
-    """Writes the hours. A complete poll makes its hour `checked`, and speaks for quiet hours before it; a failure never
-    takes back what was heard earlier in its hour: that makes it `partial`."""
+    """Writes the hours. A complete poll makes its hour `checked`, and closes the gap back to the last one: hours that
+    failed are `checked` too, since what was said in them is here; only a pause stays a pause. A failure never takes
+    back what was heard earlier in its hour: that makes it `partial`."""
     rows = {(poll.source_id, hour): poll.status for poll in polls for hour in _hours(poll)}
     if not rows:
         return
@@ -38,7 +39,9 @@ def note(polls: Sequence[Ear]) -> None:
             ON CONFLICT (source_id, hour) DO UPDATE SET status =
                 CASE WHEN excluded.status IN ('checked', 'partial') THEN excluded.status
                      WHEN c.status = 'checked' THEN 'partial' ELSE c.status END
-            WHERE c.status <> excluded.status AND c.hour = date_trunc('hour', %s::timestamptz)
+            WHERE c.status <> excluded.status
+                AND (c.hour = date_trunc('hour', %s::timestamptz)
+                     OR excluded.status = 'checked' AND c.status <> 'paused')
             """,
             [[source for source, _ in rows], [hour for _, hour in rows], list(rows.values()), polls[0].until],
         )

@@ -14,10 +14,11 @@ COVERAGE_KEPT = timedelta(days=800)
 
 
 def forget_unmatched(now: datetime, days: int) -> int:
-    """Items that no topic wanted lose their words after `days`: id and times stay, so that they never come twice."""
+    """Items that no topic wanted lose all but id, hash and times after `days`, so that they never come twice."""
     return _in_batches(
-        """UPDATE listening_item SET text = '', html = '', title = '', media = '[]', author_name = '',
-                  author_handle = '', author_url = '', hidden_words = true
+        """UPDATE listening_item SET text = '', html = '', title = '', warning = '', url = '', media = '[]',
+                  remote = '{}', author_name = '', author_handle = '', author_id = '', author_url = '',
+                  comments_url = '', hidden_words = true
            WHERE id IN (SELECT i.id FROM listening_item i WHERE i.discovered_at < %s AND NOT i.hidden_words
                         AND NOT EXISTS (SELECT 1 FROM listening_mention m WHERE m.item_id = i.id) LIMIT %s)""",
         now - timedelta(days=days),

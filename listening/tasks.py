@@ -13,7 +13,7 @@ from listening.models import Heartbeat
 
 @shared_task
 def poll_due() -> None:
-    polling.poll_due(timezone.now())
+    polling.poll_due()
 
 
 @shared_task

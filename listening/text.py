@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from itertools import islice
@@ -17,6 +18,16 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 def storable(text: str) -> str:
     """`text` with NUL and lone surrogates, which PostgreSQL and UTF-8 refuse, replaced by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_id(identity: str, limit: int = 2000) -> str:
+    """`identity`, storable and at most `limit` bytes long in UTF-8, as an index takes it. The end of a longer one
+    becomes its hash, so that two that begin alike stay two."""
+    data = storable(identity).encode()
+    if len(data) <= limit:
+        return data.decode()
+    mark = "…" + hashlib.blake2b(data, digest_size=16).hexdigest()
+    return data[: limit - len(mark.encode())].decode(errors="ignore") + mark
 
 
 def plain(text: str) -> str:

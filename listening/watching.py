@@ -14,17 +14,16 @@ from listening.voice import as_item
 FIRST_INTERVAL = timedelta(minutes=2)
 
 
-def watch(
-    item: Item, brand_id: int, account: Account | None, until: datetime, now: datetime, steady: float = 0
-) -> None:
-    """Keeps the conversation around `item` warm until `until`: its context where the network shows one, its comment
-    feed where the item names one. `steady`: seconds, where the source itself has a fixed rhythm."""
+def watch(item: Item, heard_by: Source, account: Account | None, until: datetime, now: datetime) -> None:
+    """Keeps the conversation around `item` warm until `until`: its context where the network shows one, read through
+    `account`; its comment feed where the item names one. The watch has the rhythm of the source that heard the item,
+    if that is fixed, and is a place of ours if that one is."""
     address = REGISTER[item.network].discussion(as_item(item))
     if not address:
         return
-    interval = steady or FIRST_INTERVAL.total_seconds()
+    interval = heard_by.interval if heard_by.steady else FIRST_INTERVAL.total_seconds()
     source, made = Source.objects.get_or_create(
-        brand_id=brand_id,
+        brand_id=heard_by.brand_id,
         kind=item.network,
         base_url=account.base_url if account else "",
         address=address,
@@ -32,15 +31,19 @@ def watch(
             "name": item.title[:300] or item.author_name[:300] or item.url[:300],
             "account": account,
             "comments_of": None if account else item,
+            "own_place": heard_by.own_place and account is None,
             "warm_until": until,
             "added_at": now,
             "next_poll_at": now + timedelta(seconds=interval),
             "interval": interval,
-            "steady": bool(steady),
+            "steady": heard_by.steady,
         },
     )
     if not made and source.warm_until and source.warm_until < until:
-        Source.objects.filter(pk=source.pk).update(warm_until=until)
+        source.warm_until = until
+        if source.state == Source.State.PAUSED:  # it had gone cold
+            source.state, source.next_poll_at = Source.State.ACTIVE, now + timedelta(seconds=interval)
+        source.save(update_fields=["warm_until", "state", "next_poll_at"])
 
 
 def end_watches(now: datetime) -> int:
