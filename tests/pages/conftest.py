@@ -216,16 +216,18 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture
-def axe() -> Callable[[Page, str], list[str]]:
-    """What axe finds on a page as it stands, in words that name where; in the dark, what depends on colours."""
+def axe() -> Callable[..., list[str]]:
+    """What axe finds on a page as it stands, or in a `part` of it (a selector), in words that name where; in the dark,
+    what depends on colours."""
 
-    def look(page: Page, where: str) -> list[str]:
-        page.evaluate(AXE.read_text())
+    def look(page: Page, where: str, part: str = "html") -> list[str]:
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(AXE.read_text())
         found = []
         for scheme, rules in (("light", {"type": "tag", "values": TAGS}), ("dark", ["color-contrast"])):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            results = page.evaluate("(rules) => axe.run(document, {runOnly: rules})", rules)
-            found += [f"{where} ({scheme}): {one}" for one in page.evaluate(FOUND, results)]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            run = "([part, rules]) => axe.run(document.querySelector(part), {runOnly: rules})"
+            found += [f"{where} ({scheme}): {one}" for one in page.evaluate(FOUND, page.evaluate(run, [part, rules]))]
         return found
 
     return look

@@ -17,6 +17,7 @@ from tests.pages.world import Day, ordinary_day
 
 Axe = Callable[..., list[str]]
 SIZES = pytest.mark.parametrize("width", [1440, 390])
+OPEN = "dialog[open], :popover-open"
 CLOSE_ALL = "document.querySelectorAll(':popover-open').forEach((one) => one.hidePopover())"
 
 
@@ -38,7 +39,10 @@ def look_at(page: Page, paths: list[str], axe: Axe) -> list[str]:
 def test_pages_of_the_team(visit: Visit, day: Day, axe: Axe, guard: Guard, width: int) -> None:
     guard.expected = {404}
     page = visit("giulia", "/me/", width=width)
-    assert look_at(page, [*pages_of_staff(day), "/b/nivalta/no-such-page/"], axe) == []
+    paths = [*pages_of_staff(day), "/b/nivalta/no-such-page/"]
+    if width == 390:  # one list is like the other
+        paths = [path for path in paths if not path.endswith(("/mine/", "/waiting/", "/snoozed/", "/closed/"))]
+    assert look_at(page, paths, axe) == []
 
 
 @SIZES
@@ -64,18 +68,18 @@ def test_what_opens_over_a_page(visit: Visit, day: Day, axe: Axe) -> None:
     found: list[str] = []
     for key in ("a", "l", "s", "e", "?"):
         page.keyboard.press(key)
-        page.locator("dialog[open], :popover-open").first.wait_for()
-        found += axe(page, f"opened with {key}")
+        page.locator(OPEN).first.wait_for()
+        found += axe(page, f"opened with {key}", OPEN)
         page.keyboard.press("Escape")
         page.evaluate(CLOSE_ALL)
     page.keyboard.press("n")
-    found += axe(page, "a note")
+    found += axe(page, "a note", "#composer")
     page.goto(f"/b/nivalta/inbox/all/t/{day.full.pk}/")
     page.get_by_role("button", name="Not followed…").click()
-    found += axe(page, "not followed")
+    found += axe(page, "not followed", OPEN)
     page.goto("/b/nivalta/reports/")
     page.get_by_role("button", name="Definition").first.click()
-    found += axe(page, "a definition")
+    found += axe(page, "a definition", OPEN)
     page.locator("summary").first.click()
-    found += axe(page, "the data as a table")
+    found += axe(page, "the data as a table", "details[open]")
     assert found == []
