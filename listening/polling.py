@@ -40,8 +40,8 @@ AT_ONCE = 16
 STORE_AFTER = 3.0
 """Seconds: what is ready is stored, so that a slow source delays nobody."""
 STORE_AT = 64
-STINT = 60.0
-"""Seconds for which one call goes on claiming."""
+STINT = 30.0
+"""Seconds for which one call goes on claiming: a worker has other things to do, and must say that it lives."""
 LONGEST_BACKOFF = 6 * 3600.0
 SLOWEST_WATCH = 1800.0
 """Seconds: a conversation that nobody continues is looked at this often."""

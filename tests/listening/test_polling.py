@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
@@ -357,6 +359,37 @@ def test_a_worker_killed_at_any_moment_loses_nothing_and_doubles_nothing(
     Source.objects.update(lease_until=None)
     list(polling.poll(polling.claim(100, only=list(Source.objects.values_list("pk", flat=True)))))
     intake.take_all(timezone.now())  # as the sweep does: a bell may have died with its worker
+    expect_everything_once(growing)
+
+
+def test_workers_go_on_when_redis_is_emptied_and_drops_them(
+    cast: Cast, publisher: Publisher, environment_of: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    growing = Growing(publisher, count=4, window=500)
+    for path in growing.said:
+        due(cast, publisher.url + path, steady=True, interval=0.2)
+    environment = environment_of("poller") | {"ASCOLTO_ALLOW_ADDRESSES": publisher.url.removeprefix("http://")}
+    celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
+    parts = [
+        [*celery, "worker", "-l", "ERROR", "-c", "2", "-Q", "poll,background", "--without-gossip", "--without-mingle"],
+        [*celery, "beat", "-l", "ERROR", "-s", str(tmp_path / "beat"), "--pidfile="],
+    ]
+    running = [subprocess.Popen(part, cwd=ROOT, env=environment, start_new_session=True) for part in parts]
+    try:
+        until(lambda: Message.objects.count() > 4, 60)
+        with redis.Redis.from_url(environment["REDIS_URL"]) as broker:
+            broker.flushall()
+            broker.client_kill_filter(_type="normal", skipme=True)
+        heard = Message.objects.count()
+        until(lambda: Message.objects.count() > heard + 8, 60)
+    finally:
+        for part in running:
+            os.killpg(part.pid, signal.SIGKILL)
+            part.wait()
+    growing.window = 0
+    Source.objects.update(lease_until=None)
+    list(polling.poll(polling.claim(100, only=list(Source.objects.values_list("pk", flat=True)))))
+    intake.take_all(timezone.now())
     expect_everything_once(growing)
 
 
