@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Page, expect
 
 from tests.cast import Cast
-from tests.pages.conftest import ROOT, Place, Visit
+from tests.pages.conftest import ROOT, Guard, Place, Visit
 from tests.pages.world import Day, ordinary_day
 
 CATALOGUE = ROOT / "locale/it/LC_MESSAGES/django.po"
@@ -130,3 +130,11 @@ def test_the_theme_follows_the_system_and_then_the_person(visit: Visit, cast: Ca
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.goto("/b/nivalta/inbox/all/")
     assert page.evaluate(canvas) == light
+
+
+def test_a_time_zone_that_is_none_is_refused_in_words(visit: Visit, guard: Guard) -> None:
+    guard.expected = {422}
+    page = visit("marta", "/me/")
+    page.evaluate("document.querySelector('#zone option:checked').value = 'Moon/Sea of Tranquility'")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_have_text("Choose a time zone from the list.")
