@@ -13,7 +13,7 @@ from datetime import timezone as zones
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 
 from conversations import intake
 from conversations.models import Message, Thread
@@ -318,6 +318,25 @@ def test_a_source_of_which_nothing_can_be_stored_does_not_stop_the_others(cast: 
     )
     assert brought[source.pk].refused
     assert (brought[other.pk].mentions, Item.objects.count()) == (1, 1)
+
+
+def test_trouble_of_the_database_is_no_fault_of_the_items(cast: Cast, sql: Any) -> None:
+    source = source_of(cast.nivalta)
+    poll = poll_of(source, item("1", "nivalta"))
+    sql("SET lock_timeout = '100ms'")
+    holder = connections.create_connection("default")
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM listening_source FOR UPDATE")
+        with pytest.raises(OperationalError):
+            store(poll)
+    finally:
+        holder.rollback()
+        holder.close()
+        sql("RESET lock_timeout")
+    assert not SetAsideItem.objects.exists()
+    assert store(poll)[source.pk].mentions == 1
 
 
 @pytest.mark.parametrize("path", ["api-junk/mutations.json", "naughty-strings/strings.json"])

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import redis
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from conversations import intake
@@ -78,6 +78,19 @@ def test_two_workers_share_the_sources_and_none_is_fetched_twice(cast: Cast, pub
     assert Counter(publisher.asked) == {f"/{number}": 1 for number in range(40)}
     assert Mention.objects.count() == 40
     assert not Source.objects.filter(lease_token__isnull=False).exists()
+
+
+def test_a_claim_that_is_under_way_makes_no_other_wait(cast: Cast) -> None:
+    for number in range(6):
+        due(cast, f"https://{number}.example/")
+    theirs: list[Source] = []
+    with transaction.atomic():
+        ours = polling.claim(3)
+        other = elsewhere(lambda: theirs.extend(polling.claim(6)))
+        other.join(10)
+        assert not other.is_alive()
+    assert (len(ours), len(theirs)) == (3, 3)
+    assert not {source.pk for source in ours} & {source.pk for source in theirs}
 
 
 def test_only_active_sources_of_known_kinds_are_claimed(cast: Cast) -> None:
