@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 from django.db.models import Model
 
-from accounts.models import AuditEntry
-
 
 def record(actor_id: int | None, action: str, thing: Model | None, now: datetime, **meta: Any) -> None:
     """Adds an entry in the transaction of the decision itself; the database numbers and chains it at commit."""
-    AuditEntry.objects.bulk_create(
-        [
-            AuditEntry(
-                at=now,
-                actor_id=actor_id,
-                action=action,
-                object_type=(thing._meta.model_name or "") if thing else "",
-                object_id=thing.pk if thing else None,
-                meta=meta,
-            )
-        ]
-    )
+    kind = thing._meta.model_name if thing else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO accounts_auditentry (at, actor_id, action, object_type, object_id, meta)
+               VALUES (%s, %s, %s, %s, %s, %s)""",
+            [now, actor_id, action, kind, thing.pk if thing else None, json.dumps(meta)],
+        )
 
 
 def first_bad_entry() -> int | None:

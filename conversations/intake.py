@@ -11,7 +11,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from accounts import live
@@ -50,19 +50,27 @@ def take_all(now: datetime, limit: int = 10_000) -> int:
             )
             # What was said first is taken first, so that a thread reads in order.
             for mention in sorted(waiting, key=lambda m: (m.item.published_at, m.pk)):
-                try:
-                    with transaction.atomic():
-                        done = take(mention, now)
-                except Exception:
-                    log.exception("mention %s could not become a message; it is tried again", mention.pk)
-                    done = False
-                if done:
+                if _taken(mention, now):
                     taken += 1
                 else:
                     failed.add(mention.pk)
         if len(waiting) < BATCH:
             break
     return taken
+
+
+def _taken(mention: Mention, now: datetime) -> bool:
+    """Takes one mention by itself: if it fails, nothing else fails with it. A second try finds the thread that another
+    worker opened at the same moment."""
+    for retry in (True, False):
+        try:
+            with transaction.atomic():
+                return take(mention, now)
+        except Exception as error:
+            if not (retry and isinstance(error, IntegrityError)):
+                log.exception("mention %s could not become a message; it is tried again", mention.pk)
+                return False
+    return False
 
 
 def take(mention: Mention, now: datetime) -> bool:
@@ -156,25 +164,23 @@ def _reader(mention: Mention) -> Account | None:
 def _open(mention: Mention, place: _Place, contact: Contact, others: list[Thread]) -> Thread:
     """A new thread, with what was said around it so far."""
     item, source = mention.item, mention.source
-    thread, made = Thread.objects.select_for_update().get_or_create(
+    thread = Thread.objects.create(
         brand_id=mention.brand_id,
         scope=place.scope,
         root_key=place.root_key,
         contact=contact,
-        defaults={
-            "source": source,
-            "account": _account_for(mention),
-            "network": item.network,
-            "subject": item.title[:300],
-            "language": item.language,
-            "via": (item.author_handle or source.name)[:300],
-            "private": item.visibility in DIRECT,
-            "opened_at": item.published_at,
-            "last_message_at": item.published_at,
-            "last_inbound_at": item.published_at,
-        },
+        source=source,
+        account=_account_for(mention),
+        network=item.network,
+        subject=item.title[:300],
+        language=item.language,
+        via=(item.author_handle or source.name)[:300],
+        private=item.visibility in DIRECT,
+        opened_at=item.published_at,
+        last_message_at=item.published_at,
+        last_inbound_at=item.published_at,
     )
-    if made and others:
+    if others:
         _bring_context(thread, others)
     return thread
 
@@ -199,22 +205,31 @@ def _account_for(mention: Mention) -> Account | None:
 
 
 def _add(thread: Thread, item: Item, direction: str) -> Message | None:
-    """Adds the item to the thread; None if it stands there already."""
-    message, made = Message.objects.get_or_create(
+    """Adds the item to the thread; None if it stands there already. One statement: this is the hottest of intake."""
+    message = Message(
         thread=thread,
         item=item,
-        defaults={
-            "direction": direction,
-            "at": item.published_at,
-            "team_at": max(item.published_at, item.discovered_at),
-            "removed_at": item.removed_at,
-        },
+        direction=direction,
+        at=item.published_at,
+        team_at=max(item.published_at, item.discovered_at),
+        removed_at=item.removed_at,
     )
-    if not made and message.direction == Message.Direction.CONTEXT != direction:
-        message.direction = direction  # it concerns us after all
-        message.save(update_fields=["direction"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO conversations_message (thread_id, item_id, direction, at, team_at, removed_at)
+               VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (thread_id, item_id) DO NOTHING RETURNING id""",
+            [thread.pk, item.pk, direction, message.at, message.team_at, message.removed_at],
+        )
+        made = cursor.fetchone()
+    if made:
+        message.pk, message._state.adding = made[0], False
         return message
-    return message if made else None
+    known = Message.objects.get(thread=thread, item=item)
+    if known.direction == Message.Direction.CONTEXT != direction:
+        known.direction = direction  # it concerns us after all
+        known.save(update_fields=["direction"])
+        return known
+    return None
 
 
 def _as_history(thread: Thread, message: Message) -> None:

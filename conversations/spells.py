@@ -25,7 +25,7 @@ def begin(thread: Thread, message: Message) -> Spell:
     """Opens a spell at an inbound message, with the calendar and the target in force at that moment."""
     calendar = _calendar_in_force(thread.brand_id, message.team_at)
     target = _target_in_force(thread.brand_id, message.team_at)
-    last = thread.spells.order_by("-number").first()
+    last = None if thread.version == 1 else thread.spells.order_by("-number").first()
     spell = Spell(
         thread=thread,
         brand_id=thread.brand_id,

@@ -35,7 +35,7 @@ site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"
 
 cmp -s "$lock" "$stamp" && exit 0
 echo "Installing $lock ..."
-.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$lock"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile --require-hashes -r "$lock"
 mkdir -p .venv/installed
 cp "$lock" "$stamp"
 # The other locks hold all of this one.
