@@ -122,7 +122,8 @@ class Ours:
         began = self._ask("SELECT clock_timestamp()")
         cpu, clock = cpu_seconds(self.worker.pid), time.monotonic()
         self._ask("UPDATE listening_source SET next_poll_at = clock_timestamp()")
-        ring = "from config.celery import app; [app.send_task('listening.tasks.poll_due', queue='poll') for _ in range(20)]"
+        task = "app.send_task('listening.tasks.poll_due', queue='poll')"
+        ring = f"from config.celery import app\nfor _ in range(20): {task}"
         subprocess.run([sys.executable, "-c", ring], env=self.environment, check=True)
         late = "SELECT count(*) FROM listening_source WHERE last_attempt_at IS NULL OR last_attempt_at < %s"
         wait_for(lambda: self._ask(late, began) == 0, 600)
