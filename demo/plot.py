@@ -31,7 +31,7 @@ from demo.desk import HOME, MIXED_UNTIL, Desk
 
 SEED = 20_240_311
 WEEKS = 104
-THREADS = 3150
+THREADS = 3020
 """In the whole of two years, storylines and press included."""
 NETWORK_SHARE = {"mastodon": 42, "bluesky": 24, "reddit": 13, "forum": 9, "youtube": 4, "review": 5, "blog": 2,
                  "news": 1, "blog_comment": 2}  # fmt: skip
@@ -556,9 +556,9 @@ class _Telling:
     def _triage(self, since: datetime, at: datetime) -> None:
         moment = max(since + timedelta(seconds=30), at - timedelta(minutes=self.dice.randint(2, 25)))
         labels = self.labels or ((LABEL_OF_KIND[self.speech.kind],) if self.speech.kind in LABEL_OF_KIND else ())
-        if labels and self.dice.random() < 0.6:
+        if labels and self.dice.random() < 0.35:
             self.story.acts.append(Labelled(at=moment, by=self.writer, labels=labels))
-        if self.dice.random() < 0.3:
+        if self.dice.random() < 0.2:
             self.story.acts.append(Assigned(at=moment, by=self.writer, to=self.writer))
         if self.dice.random() < (0.3 if self.speech.kind in ("complaint", "warranty", "crisis") else 0.12):
             crisis = self.speech.kind == "crisis"
