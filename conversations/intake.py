@@ -324,6 +324,8 @@ def answered_outside(thread: Thread, message: Message, now: datetime) -> None:
         inbound = thread.messages.filter(direction=Message.Direction.INBOUND, removed_at=None, at__gt=message.at)
         if later := inbound.order_by("at", "pk").first():
             spells.begin(thread, later)
+    else:
+        spells.answered_earlier(thread, message)
     thread.version += 1
     if message.at >= thread.last_message_at:
         thread.last_message_at, thread.last_ours = message.at, True

@@ -25,7 +25,7 @@ def begin(thread: Thread, message: Message) -> Spell:
     """Opens a spell at an inbound message, with the calendar and the target in force at that moment."""
     calendar = _calendar_in_force(thread.brand_id, message.team_at)
     target = _target_in_force(thread.brand_id, message.team_at)
-    last = None if thread.version == 1 else thread.spells.order_by("-number").first()
+    last = thread.spells.order_by("-number").first()
     spell = Spell(
         thread=thread,
         brand_id=thread.brand_id,
@@ -130,6 +130,25 @@ def end(
     spell.save()
     thread.waiting_since = thread.due_at = None
     return spell
+
+
+def answered_earlier(thread: Thread, message: Message) -> None:
+    """An answer found late may be older than the one that ended a spell: then that spell ended with it, and what they
+    said in between waited for the answer known so far."""
+    answered = thread.spells.filter(outcome=Spell.Outcome.ANSWERED, author_started_at__lte=message.at)
+    spell = answered.select_related("calendar", "target", "answered_by").filter(ended_at__gt=message.at).first()
+    if spell is None:
+        return
+    known_end, known_answer = spell.ended_at, spell.answered_by
+    assert known_end is not None
+    spell.ended_at, spell.answered_by = message.at, message
+    measure(spell)
+    spell.save()
+    inbound = thread.messages.filter(direction=Message.Direction.INBOUND, removed_at=None)
+    between = inbound.filter(at__gt=message.at, at__lte=known_end).order_by("at", "pk").first()
+    if between is not None and thread.waiting_since is None:
+        begin(thread, between)
+        end(thread, Spell.Outcome.ANSWERED, known_end, answered_by=known_answer)
 
 
 def measure(spell: Spell) -> None:
