@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from demo.sandbox.faults import TROUBLES
 from demo.sandbox.pages import suggestions
@@ -217,20 +216,15 @@ def test_what_people_write_is_only_text(piazzetta: Sandbox) -> None:
 
 
 @pytest.fixture
-def browser_page() -> Iterator[Page]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(locale="en-US", viewport={"width": 390, "height": 844})
-        page.set_default_timeout(8000)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        yield page
-        assert said == []
-        browser.close()
+def browser_page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(locale="en-US", viewport={"width": 390, "height": 844})
+    page.set_default_timeout(8000)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    page.close()
+    assert said == []
 
 
 def test_a_newcomer_plays_a_customer(piazzetta: Sandbox, browser_page: Page) -> None:
@@ -273,12 +267,10 @@ def test_troubles_and_keys_are_chosen_on_the_page(piazzetta: Sandbox, browser_pa
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_accessible(piazzetta: Sandbox, browser_page: Page, scheme: Any) -> None:
+def test_the_page_is_accessible(piazzetta: Sandbox, browser: Browser, browser_page: Page, scheme: Any) -> None:
     asked = piazzetta.say("gemma", "@nivalta come li asciugo?")
     get(piazzetta, "/api/v1/notifications", BRAND)
     piazzetta.say("nivalta", "@gemma lontano dalla stufa", str(asked.id))
-    browser = browser_page.context.browser
-    assert browser
     # axe is put into the page from outside, which the page's own policy rightly refuses.
     page = browser.new_page(bypass_csp=True, color_scheme=scheme, viewport={"width": 390, "height": 844})
     for address in ("/", f"/?to={asked.id}"):
