@@ -9,9 +9,14 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import TypeVar
+
+from django.db.models import QuerySet
 
 from conversations.models import CalendarVersion, Event, Message, Spell, TargetVersion, Thread, ThreadLabel
 from conversations.reports.clock import Calendar
+
+Version = TypeVar("Version", CalendarVersion, TargetVersion)
 
 LATE = timedelta(hours=24)
 """Found later than this after it was said: a live thread, but left out of the figures."""
@@ -45,23 +50,23 @@ def begin(thread: Thread, message: Message) -> Spell:
 
 
 def _calendar_in_force(brand_id: int, at: datetime) -> CalendarVersion:
-    versions = CalendarVersion.objects.filter(brand_id=brand_id)
-    found = (
-        versions.filter(valid_from__lte=at).order_by("-valid_from").first() or versions.order_by("valid_from").first()
-    )
+    found = _in_force(CalendarVersion.objects.filter(brand_id=brand_id), at)
     if found is None:
         raise NoTarget("This brand has no working hours yet. Make them with manage.py setup.")
     return found
 
 
 def _target_in_force(brand_id: int, at: datetime) -> TargetVersion:
-    versions = TargetVersion.objects.filter(brand_id=brand_id)
-    found = (
-        versions.filter(valid_from__lte=at).order_by("-valid_from").first() or versions.order_by("valid_from").first()
-    )
+    found = _in_force(TargetVersion.objects.filter(brand_id=brand_id), at)
     if found is None:
         raise NoTarget("This brand has no response target yet. Make one with manage.py setup.")
     return found
+
+
+def _in_force(versions: QuerySet[Version], at: datetime) -> Version | None:
+    """The version that holds at `at`; before the first one, the first."""
+    holding = versions.filter(valid_from__lte=at).order_by("-valid_from").first()
+    return holding or versions.order_by("valid_from").first()
 
 
 def _left_out(thread: Thread, message: Message) -> str:
